@@ -1,0 +1,1 @@
+"""Jupyter-first toolkit for OpenAI-compatible gateways."""

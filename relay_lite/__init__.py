@@ -1,0 +1,1 @@
+"""The relay that owns long research runs."""
