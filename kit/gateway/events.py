@@ -1,0 +1,219 @@
+"""Frames become typed events; what we do not know is kept as it came.
+
+Both APIs give the same few types, so that one `match` reads either. `type` is the wire's own
+name, `raw` the wire's own object: nothing is lost in translation, and an event type invented
+tomorrow arrives as `Event` with both.
+
+    Event
+    ├── TextDelta          more of the answer's text
+    ├── ReasoningDelta     more of the reasoning the model shows (summary or text)
+    ├── RefusalDelta       more of a refusal
+    ├── ArgumentsDelta     more of a function call's arguments
+    ├── CitationAdded      an annotation of the text: a source
+    ├── ItemAdded/ItemDone an output item opened, closed: a message, a search, a function call
+    ├── SearchProgress     a hosted search started, searches, is done
+    ├── Snapshot           the response as it stands (created, queued, in progress)
+    ├── Finished           the response as it ended; exactly one, and last
+    └── Failure            an `error` frame, in any of its three shapes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+__all__ = [
+    "TERMINAL",
+    "ArgumentsDelta",
+    "CitationAdded",
+    "Event",
+    "Failure",
+    "Finished",
+    "ItemAdded",
+    "ItemDone",
+    "ReasoningDelta",
+    "RefusalDelta",
+    "SearchProgress",
+    "Snapshot",
+    "TextDelta",
+    "Wire",
+    "chat_events",
+    "response_event",
+]
+
+Wire = dict[str, Any]
+"""A JSON object as the wire had it."""
+
+TERMINAL = {
+    "response.completed",
+    "response.failed",
+    "response.incomplete",
+    "response.cancelled",
+}
+"""Event types that end a response. `cancelled` is not in the specification but LiteLLM knows it."""
+
+
+@dataclass(slots=True)
+class Event:
+    """Anything a stream says. `sequence_number` is for resuming only, and often missing."""
+
+    type: str
+    raw: Wire
+
+    @property
+    def sequence_number(self) -> int | None:
+        number = self.raw.get("sequence_number")
+        return number if isinstance(number, int) else None
+
+
+@dataclass(slots=True)
+class TextDelta(Event):
+    text: str
+
+
+@dataclass(slots=True)
+class ReasoningDelta(Event):
+    text: str
+
+
+@dataclass(slots=True)
+class RefusalDelta(Event):
+    text: str
+
+
+@dataclass(slots=True)
+class ArgumentsDelta(Event):
+    text: str
+
+
+@dataclass(slots=True)
+class CitationAdded(Event):
+    annotation: Wire
+
+
+@dataclass(slots=True)
+class ItemAdded(Event):
+    item: Wire
+
+
+@dataclass(slots=True)
+class ItemDone(Event):
+    item: Wire
+
+
+@dataclass(slots=True)
+class SearchProgress(Event):
+    """`phase`: `in_progress`, `searching` or `completed`."""
+
+    phase: str
+
+
+@dataclass(slots=True)
+class Snapshot(Event):
+    response: Wire
+
+
+@dataclass(slots=True)
+class Finished(Event):
+    response: Wire
+
+
+@dataclass(slots=True)
+class Failure(Event):
+    """`error` holds `message`, and `code`, `type`, `param` where the gateway gave them."""
+
+    error: Wire
+
+
+def _text(raw: Wire, key: str = "delta") -> str:
+    value = raw.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _object(raw: Wire, key: str) -> Wire:
+    value = raw.get(key)
+    return cast(Wire, value) if isinstance(value, dict) else {}
+
+
+def _typed(kind: Callable[[str, Wire, Any], Event], read: Callable[[Wire], Any]):
+    return lambda type_, raw: kind(type_, raw, read(raw))
+
+
+def _search(type_: str, raw: Wire) -> Event:
+    return SearchProgress(type_, raw, type_.rpartition(".")[2])
+
+
+_READERS: Mapping[str, Callable[[str, Wire], Event]] = {
+    "response.output_text.delta": lambda t, raw: TextDelta(t, raw, _text(raw)),
+    "response.refusal.delta": _typed(RefusalDelta, _text),
+    "response.reasoning_summary_text.delta": _typed(ReasoningDelta, _text),
+    "response.reasoning_text.delta": _typed(ReasoningDelta, _text),
+    "response.reasoning.delta": _typed(ReasoningDelta, _text),
+    "response.function_call_arguments.delta": _typed(ArgumentsDelta, _text),
+    "response.custom_tool_call_input.delta": _typed(ArgumentsDelta, _text),
+    "response.mcp_call_arguments.delta": _typed(ArgumentsDelta, _text),
+    "response.output_text.annotation.added": _typed(
+        CitationAdded, lambda raw: _object(raw, "annotation")
+    ),
+    "response.output_item.added": _typed(ItemAdded, lambda raw: _object(raw, "item")),
+    "response.output_item.done": _typed(ItemDone, lambda raw: _object(raw, "item")),
+    "response.web_search_call.in_progress": _search,
+    "response.web_search_call.searching": _search,
+    "response.web_search_call.completed": _search,
+    "response.created": _typed(Snapshot, lambda raw: _object(raw, "response")),
+    "response.queued": _typed(Snapshot, lambda raw: _object(raw, "response")),
+    "response.in_progress": _typed(Snapshot, lambda raw: _object(raw, "response")),
+} | {type_: _typed(Finished, lambda raw: _object(raw, "response")) for type_ in TERMINAL}
+
+
+def response_event(raw: Wire, name: str = "message") -> Event:
+    """The typed event of a frame; `name` is the frame's own, for objects without `type`."""
+    type_ = raw.get("type")
+    if not isinstance(type_, str):
+        if raw.get("error"):
+            return Failure("error", raw, error_of(raw))
+        type_ = name
+    reader = _READERS.get(type_)
+    if reader is not None:
+        return reader(type_, raw)
+    if type_ == "error":
+        return Failure(type_, raw, error_of(raw))
+    return Event(type_, raw)
+
+
+def error_of(raw: Wire) -> Wire:
+    """The error in an `error` frame: nested, flat, chat style or a bare string."""
+    error = raw.get("error")
+    if isinstance(error, dict):
+        return cast(Wire, error)
+    if isinstance(error, str):
+        return {"message": error}
+    return {key: raw[key] for key in ("message", "code", "param") if key in raw}
+
+
+def chat_events(chunk: Wire) -> list[Event]:
+    """The typed events of one chat completion chunk; none for one that says nothing new."""
+    if chunk.get("error"):
+        return [Failure("error", chunk, error_of(chunk))]
+    events: list[Event] = []
+    for choice in _objects(chunk.get("choices")):
+        delta = _object(choice, "delta")
+        if text := _text(delta, "content"):
+            events.append(TextDelta("chat.delta", chunk, text))
+        if text := _text(delta, "reasoning_content") or _text(delta, "reasoning"):
+            events.append(ReasoningDelta("chat.delta", chunk, text))
+        if text := _text(delta, "refusal"):
+            events.append(RefusalDelta("chat.delta", chunk, text))
+        for call in _objects(delta.get("tool_calls")):
+            if text := _text(_object(call, "function"), "arguments"):
+                events.append(ArgumentsDelta("chat.delta", chunk, text))
+        for annotation in _objects(delta.get("annotations")):
+            events.append(CitationAdded("chat.delta", chunk, annotation))
+    return events or [Event("chat.chunk", chunk)]
+
+
+def _objects(value: Any) -> list[Wire]:
+    if not isinstance(value, list):
+        return []
+    return [cast(Wire, one) for one in cast(list[Any], value) if isinstance(one, dict)]
