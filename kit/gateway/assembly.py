@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
-from kit.gateway.events import TERMINAL, Wire, error_of
+from kit.gateway.events import TERMINAL, Wire, error_of, objects
 
 __all__ = ["ResponseAssembly"]
 
@@ -46,6 +46,12 @@ _DELTAS = {f"{name}.delta": slot for name, slot in _SLOTS.items()}
 _DONES = {f"{name}.done": slot for name, slot in _SLOTS.items()}
 _PART_SLOTS = {slot.part: slot for slot in reversed(_SLOTS.values()) if slot.part}
 _SNAPSHOTS = {"response.created", "response.queued", "response.in_progress"} | TERMINAL
+
+_PARTS = {
+    f"response.{part}.{phase}"
+    for part in ("content_part", "reasoning_summary_part")
+    for phase in ("added", "done")
+}
 
 _Key = tuple[int, str, int]
 """Item index, name of the list of parts ("" for the item itself), place in it."""
@@ -83,10 +89,8 @@ class ResponseAssembly:
             self._open_item(raw)
         elif type_ == "response.output_item.done":
             self._close_item(raw)
-        elif type_ in ("response.content_part.added", "response.reasoning_summary_part.added"):
-            self._open_part(raw)
-        elif type_ in ("response.content_part.done", "response.reasoning_summary_part.done"):
-            self._open_part(raw)
+        elif type_ in _PARTS:
+            self._take_part(raw)
         elif type_ == "response.output_text.annotation.added":
             self._annotate(raw)
         elif isinstance(type_, str) and type_.startswith("response.web_search_call."):
@@ -108,14 +112,14 @@ class ResponseAssembly:
             str(part.get("text") or "")
             for item in self.items().values()
             if item.get("type") == "message"
-            for part in _objects(item.get("content"))
+            for part in objects(item.get("content"))
             if part.get("type") == "output_text"
         )
 
     def response(self) -> Wire:
         """The response object: as the gateway ended it, or as far as it has come."""
         streamed = self.items()
-        final = _objects(self._head.get("output"))
+        final = objects(self._head.get("output"))
         if self.terminal and final:
             output = [filled(item, streamed.get(at)) for at, item in enumerate(final)]
         else:
@@ -216,7 +220,7 @@ class ResponseAssembly:
         if not slot.parts and raw.get("name"):
             part.setdefault("name", raw["name"])
 
-    def _open_part(self, raw: Wire) -> None:
+    def _take_part(self, raw: Wire) -> None:
         part = raw.get("part")
         if not isinstance(part, dict):
             return
@@ -262,7 +266,7 @@ def filled(final: Wire, streamed: Wire | None) -> Wire:
         return final
     merged = {**streamed, **{key: value for key, value in final.items() if value not in _EMPTY}}
     for key in ("content", "summary"):
-        ours, theirs = _objects(final.get(key)), _objects(streamed.get(key))
+        ours, theirs = objects(final.get(key)), objects(streamed.get(key))
         if ours:
             pairs = [*theirs[: len(ours)], *[None] * (len(ours) - len(theirs))]
             merged[key] = [filled(one, other) for one, other in zip(ours, pairs, strict=True)]
@@ -270,9 +274,3 @@ def filled(final: Wire, streamed: Wire | None) -> Wire:
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
-
-
-def _objects(value: Any) -> list[Wire]:
-    if not isinstance(value, list):
-        return []
-    return [cast(Wire, one) for one in cast(list[Any], value) if isinstance(one, dict)]

@@ -39,6 +39,8 @@ __all__ = [
     "TextDelta",
     "Wire",
     "chat_events",
+    "error_of",
+    "objects",
     "response_event",
 ]
 
@@ -126,6 +128,9 @@ class Failure(Event):
     error: Wire
 
 
+_Reader = Callable[[str, Wire], Event]
+
+
 def _text(raw: Wire, key: str = "delta") -> str:
     value = raw.get(key)
     return value if isinstance(value, str) else ""
@@ -136,16 +141,23 @@ def _object(raw: Wire, key: str) -> Wire:
     return cast(Wire, value) if isinstance(value, dict) else {}
 
 
-def _typed(kind: Callable[[str, Wire, Any], Event], read: Callable[[Wire], Any]):
-    return lambda type_, raw: kind(type_, raw, read(raw))
+def _typed(kind: Callable[[str, Wire, Any], Event], read: Callable[[Wire], Any]) -> _Reader:
+    def read_event(type_: str, raw: Wire) -> Event:
+        return kind(type_, raw, read(raw))
+
+    return read_event
+
+
+def _text_delta(type_: str, raw: Wire) -> Event:
+    return TextDelta(type_, raw, _text(raw))
 
 
 def _search(type_: str, raw: Wire) -> Event:
     return SearchProgress(type_, raw, type_.rpartition(".")[2])
 
 
-_READERS: Mapping[str, Callable[[str, Wire], Event]] = {
-    "response.output_text.delta": lambda t, raw: TextDelta(t, raw, _text(raw)),
+_READERS: Mapping[str, _Reader] = {
+    "response.output_text.delta": _text_delta,
     "response.refusal.delta": _typed(RefusalDelta, _text),
     "response.reasoning_summary_text.delta": _typed(ReasoningDelta, _text),
     "response.reasoning_text.delta": _typed(ReasoningDelta, _text),
@@ -197,7 +209,7 @@ def chat_events(chunk: Wire) -> list[Event]:
     if chunk.get("error"):
         return [Failure("error", chunk, error_of(chunk))]
     events: list[Event] = []
-    for choice in _objects(chunk.get("choices")):
+    for choice in objects(chunk.get("choices")):
         delta = _object(choice, "delta")
         if text := _text(delta, "content"):
             events.append(TextDelta("chat.delta", chunk, text))
@@ -205,15 +217,16 @@ def chat_events(chunk: Wire) -> list[Event]:
             events.append(ReasoningDelta("chat.delta", chunk, text))
         if text := _text(delta, "refusal"):
             events.append(RefusalDelta("chat.delta", chunk, text))
-        for call in _objects(delta.get("tool_calls")):
+        for call in objects(delta.get("tool_calls")):
             if text := _text(_object(call, "function"), "arguments"):
                 events.append(ArgumentsDelta("chat.delta", chunk, text))
-        for annotation in _objects(delta.get("annotations")):
+        for annotation in objects(delta.get("annotations")):
             events.append(CitationAdded("chat.delta", chunk, annotation))
     return events or [Event("chat.chunk", chunk)]
 
 
-def _objects(value: Any) -> list[Wire]:
+def objects(value: Any) -> list[Wire]:
+    """The objects in a list from the wire; whatever else stands there is passed over."""
     if not isinstance(value, list):
         return []
     return [cast(Wire, one) for one in cast(list[Any], value) if isinstance(one, dict)]

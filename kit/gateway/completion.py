@@ -1,0 +1,172 @@
+"""Chat completions: chunks in, one completion out; and a completion told as response items.
+
+Rules: tool calls are merged by `index`, else by `id`, else by position; the first name that is
+not empty is the name (some servers repeat it). `choices` may be empty in any chunk. A body that
+ends without a `finish_reason` and without `[DONE]` was cut, and is no success.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from kit.gateway.events import Wire, error_of, objects
+
+__all__ = ["ChatAssembly", "items_of_completion", "status_of_finish"]
+
+_JOINED = ("content", "refusal", "reasoning_content", "reasoning")
+
+
+@dataclass(slots=True)
+class _Call:
+    """One tool call while its fragments arrive."""
+
+    id: Any = None
+    name: Any = None
+    arguments: list[str] = field(default_factory=list[str])
+
+    def whole(self) -> Wire:
+        function = {"name": self.name, "arguments": "".join(self.arguments)}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+class ChatAssembly:
+    """One chat completion as far as it has arrived. Only the first choice is read.
+
+    `terminal`: a `finish_reason` came. `error`: the last error frame, or None.
+    """
+
+    last_sequence: int | None = None
+
+    def __init__(self) -> None:
+        self.terminal = False
+        self.error: Wire | None = None
+        self._head: Wire = {}
+        self._texts: dict[str, list[str]] = {}
+        self._message: Wire = {"role": "assistant"}
+        self._calls: dict[int | str, _Call] = {}
+        self._finish: str | None = None
+
+    def feed(self, chunk: Wire) -> None:
+        """Take one chunk. Never raises on what it does not know."""
+        if chunk.get("error"):
+            self.error = error_of(chunk)
+            return
+        for key, value in chunk.items():
+            if key not in ("choices", "usage") or (key == "usage" and value):
+                self._head[key] = value
+        for choice in objects(chunk.get("choices")):
+            if choice.get("index", 0) in (0, None):
+                self._take(choice)
+
+    def finish(self) -> None:
+        """`[DONE]` came: whatever is here is all there will be."""
+        self.terminal = True
+
+    @property
+    def text(self) -> str:
+        """The visible text so far."""
+        return "".join(self._texts.get("content", ()))
+
+    def response(self) -> Wire:
+        """The completion object, in the shape of an answer that was not streamed."""
+        message = {**self._message}
+        for key, pieces in self._texts.items():
+            message[key] = "".join(pieces)
+        message.setdefault("content", None)
+        if self._calls:
+            message["tool_calls"] = [call.whole() for call in self._calls.values()]
+        choice = {"index": 0, "message": message, "finish_reason": self._finish}
+        return {**self._head, "object": "chat.completion", "choices": [choice]}
+
+    def _take(self, choice: Wire) -> None:
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            for key, value in cast(Wire, delta).items():
+                self._take_field(key, value)
+        if isinstance(choice.get("finish_reason"), str):
+            self._finish = choice["finish_reason"]
+            self.terminal = True
+
+    def _take_field(self, key: str, value: Any) -> None:
+        if key in _JOINED:
+            if isinstance(value, str):
+                self._texts.setdefault(key, []).append(value)
+        elif key == "tool_calls":
+            for place, call in enumerate(objects(value)):
+                self._take_call(call, place)
+        elif key == "annotations":
+            self._message.setdefault("annotations", []).extend(objects(value))
+        elif value is not None:
+            self._message[key] = value
+
+    def _take_call(self, fragment: Wire, place: int) -> None:
+        mark = fragment.get("index")
+        if mark is None:
+            mark = fragment.get("id") or next(reversed(self._calls), place)
+        call = self._calls.setdefault(mark if isinstance(mark, int) else str(mark), _Call())
+        function = fragment.get("function")
+        function = cast(Wire, function) if isinstance(function, dict) else {}
+        call.id = call.id or fragment.get("id")
+        call.name = call.name or function.get("name")
+        if isinstance(function.get("arguments"), str):
+            call.arguments.append(function["arguments"])
+
+
+def status_of_finish(reason: Any) -> tuple[str, str | None]:
+    """The response status a `finish_reason` amounts to, and why it is incomplete."""
+    if reason == "length":
+        return "incomplete", "max_output_tokens"
+    if reason == "content_filter":
+        return "incomplete", "content_filter"
+    return "completed", None
+
+
+def items_of_completion(completion: Wire) -> list[Wire]:
+    """The first choice as output items of the responses API, so that one reader serves both."""
+    choices = objects(completion.get("choices"))
+    message = choices[0].get("message") if choices else None
+    if not isinstance(message, dict):
+        return []
+    message = cast(Wire, message)
+    items: list[Wire] = []
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    if isinstance(reasoning, str) and reasoning:
+        part = {"type": "summary_text", "text": reasoning}
+        items.append({"type": "reasoning", "summary": [part]})
+    if content := _parts_of_message(message):
+        items.append({"type": "message", "role": "assistant", "content": content})
+    return items + [_function_call(call) for call in objects(message.get("tool_calls"))]
+
+
+def _parts_of_message(message: Wire) -> list[Wire]:
+    parts: list[Wire] = []
+    content = message.get("content")
+    if isinstance(content, list):  # some servers answer in parts
+        pieces = [one.get("text") for one in objects(cast(list[Any], content))]
+        content = "".join(piece for piece in pieces if isinstance(piece, str))
+    if isinstance(content, str) and content:
+        notes = [_flat(note) for note in objects(message.get("annotations"))]
+        parts.append({"type": "output_text", "text": content, "annotations": notes})
+    if isinstance(message.get("refusal"), str) and message["refusal"]:
+        parts.append({"type": "refusal", "refusal": message["refusal"]})
+    return parts
+
+
+def _flat(annotation: Wire) -> Wire:
+    """Chat nests a citation under its own type; responses do not."""
+    inner = annotation.get(str(annotation.get("type")))
+    if isinstance(inner, dict):
+        return {"type": annotation.get("type"), **cast(Wire, inner)}
+    return annotation
+
+
+def _function_call(call: Wire) -> Wire:
+    function = call.get("function")
+    function = cast(Wire, function) if isinstance(function, dict) else {}
+    return {
+        "type": "function_call",
+        "call_id": call.get("id"),
+        "name": function.get("name"),
+        "arguments": function.get("arguments") or "",
+    }
