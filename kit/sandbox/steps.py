@@ -117,7 +117,7 @@ class Ask:
 
 
 def count_tokens(text: str) -> int:
-    """Estimate tokens: four letters of a Latin word, or one and a half Hangul syllables, are one."""
+    """Estimate tokens: four narrow letters are one, and so are one and a half Hangul syllables."""
     narrow = sum(1 for letter in text if ord(letter) < 0x1100)
     wide = len(text) - narrow
     return -(-narrow // 4) + -(-wide * 2 // 3)
