@@ -1,0 +1,247 @@
+"""What a person gets: one frozen `Answer`, whichever API it came from.
+
+Rule: read what is there and guess nothing. `raw` is the wire's own object; everything else is
+read from it. Offsets of citations are code points of `text`, clamped to it, in order.
+How an answer shows itself is in show.py; nothing of it is shown uncleaned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from kit.gateway.completion import items_of_completion, status_of_finish
+from kit.gateway.events import Wire, objects
+from kit.gateway.show import mimebundle
+
+__all__ = ["Answer", "Citation", "Usage", "answer_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One source of the text, where the gateway named one.
+
+    `text[start:end]` is what the source is given for (often the link itself). `number` counts
+    sources from 1 in order of appearance: citations of one address share it.
+    """
+
+    url: str
+    title: str
+    start: int
+    end: int
+    number: int
+    kind: str = "url_citation"
+    raw: Wire = field(default_factory=dict[str, Any], repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call; `output_tokens` includes `reasoning_tokens`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of a model, or what there is of one.
+
+    `status`: `completed`, `incomplete`, `queued`, `in_progress`, `failed` or `cancelled`.
+    `cost` is in US dollars, None where the gateway does not say. `parsed` is the object a
+    `schema` asked for. `output` holds the items in the shape of the responses API, also for chat.
+    """
+
+    text: str
+    id: str | None
+    status: str
+    model: str | None
+    citations: tuple[Citation, ...] = ()
+    usage: Usage | None = None
+    cost: float | None = None
+    output: tuple[Wire, ...] = ()
+    parsed: Any = None
+    request_id: str | None = None
+    seconds: float | None = None
+    incomplete: str | None = None
+    raw: Wire = field(default_factory=dict[str, Any], repr=False)
+
+    @property
+    def refusal(self) -> str:
+        """The model's refusal, "" when it did not refuse."""
+        return "".join(_texts(self.output, "message", "content", "refusal", "refusal"))
+
+    @property
+    def reasoning(self) -> str:
+        """What the model shows of its reasoning, one paragraph a part; "" when nothing."""
+        summaries = _texts(self.output, "reasoning", "summary", "summary_text", "text")
+        texts = _texts(self.output, "reasoning", "content", "reasoning_text", "text")
+        return "\n\n".join([*summaries, *texts])
+
+    @property
+    def searches(self) -> tuple[Wire, ...]:
+        """The hosted web searches, pages opened included, as the gateway reported them."""
+        return tuple(item for item in self.output if item.get("type") == "web_search_call")
+
+    @property
+    def function_calls(self) -> tuple[Wire, ...]:
+        """The function calls that wait for an output."""
+        return tuple(item for item in self.output if item.get("type") == "function_call")
+
+    @property
+    def error(self) -> str | None:
+        """The message of a response that failed, None when it did not."""
+        error = self.raw.get("error")
+        if isinstance(error, dict):
+            return str(cast(Wire, error).get("message") or "no reason given")
+        return error if isinstance(error, str) else None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        text = self.text if len(self.text) <= 60 else self.text[:57] + "…"
+        return f"Answer({text!r}, status={self.status!r}, model={self.model!r})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return mimebundle(self)
+
+
+def answer_of(
+    raw: Wire,
+    headers: Mapping[str, str] | None = None,
+    *,
+    seconds: float | None = None,
+    parsed: Any = None,
+) -> Answer:
+    """Read a response or a chat completion object. `headers`: of the HTTP answer, lower-case."""
+    headers = headers or {}
+    if "choices" in raw:
+        output = items_of_completion(raw)
+        choices = objects(raw.get("choices"))
+        status, incomplete = status_of_finish(choices[0].get("finish_reason") if choices else None)
+    else:
+        output = objects(raw.get("output"))
+        status, incomplete = _status(raw, output), _reason(raw)
+    text, citations = _text_and_citations(output)
+    usage = raw.get("usage")
+    usage = cast(Wire, usage) if isinstance(usage, dict) else None
+    return Answer(
+        text=text,
+        id=_string(raw.get("id")),
+        status=status,
+        model=_string(raw.get("model")),
+        citations=citations,
+        usage=_usage(usage) if usage else None,
+        cost=_cost(usage, headers),
+        output=tuple(output),
+        parsed=parsed,
+        request_id=headers.get("x-request-id") or headers.get("x-litellm-call-id"),
+        seconds=seconds,
+        incomplete=incomplete,
+        raw=raw,
+    )
+
+
+def _status(raw: Wire, output: list[Wire]) -> str:
+    """`status`, derived where it is absent (it is optional on the wire)."""
+    if isinstance(raw.get("status"), str):
+        return raw["status"]
+    if raw.get("error"):
+        return "failed"
+    if raw.get("incomplete_details"):
+        return "incomplete"
+    return "completed" if output else "in_progress"
+
+
+def _reason(raw: Wire) -> str | None:
+    details = raw.get("incomplete_details")
+    return _string(cast(Wire, details).get("reason")) if isinstance(details, dict) else None
+
+
+def _text_and_citations(output: list[Wire]) -> tuple[str, tuple[Citation, ...]]:
+    """The text of the final messages, and their citations moved onto it."""
+    messages = [item for item in output if item.get("type") == "message"]
+    final = [item for item in messages if item.get("phase") == "final_answer"]
+    text = ""
+    found: list[tuple[int, int, Wire]] = []
+    for item in final or messages:
+        for part in objects(item.get("content")):
+            piece = part.get("text")
+            if part.get("type") != "output_text" or not isinstance(piece, str):
+                continue
+            for note in objects(part.get("annotations")):
+                start, end = _range(note, len(piece))
+                found.append((len(text) + start, len(text) + end, note))
+            text += piece
+    return text, tuple(_numbered(sorted(found, key=lambda one: one[:2])))
+
+
+def _range(note: Wire, length: int) -> tuple[int, int]:
+    """A citation's range, clamped; an empty one at the end where there is none."""
+    start, end = note.get("start_index"), note.get("end_index")
+    if not isinstance(start, int) or not isinstance(end, int):
+        place = note.get("index")
+        start = end = place if isinstance(place, int) else length
+    start = min(max(start, 0), length)
+    return start, min(max(end, start), length)
+
+
+def _numbered(found: list[tuple[int, int, Wire]]) -> Iterator[Citation]:
+    numbers: dict[str, int] = {}
+    for start, end, note in found:
+        url = _string(note.get("url")) or ""
+        name = _string(note.get("title")) or _string(note.get("filename")) or ""
+        source = url or _string(note.get("file_id")) or name
+        number = numbers.setdefault(source, len(numbers) + 1)
+        yield Citation(url, name or url, start, end, number, str(note.get("type")), note)
+
+
+def _usage(usage: Wire) -> Usage:
+    """Either API's token counts; both spell them differently."""
+    given = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
+    made = usage.get("output_tokens_details") or usage.get("completion_tokens_details")
+    read = _count(usage, "input_tokens") or _count(usage, "prompt_tokens")
+    written = _count(usage, "output_tokens") or _count(usage, "completion_tokens")
+    return Usage(
+        input_tokens=read,
+        output_tokens=written,
+        total_tokens=_count(usage, "total_tokens") or read + written,
+        cached_tokens=_count(given, "cached_tokens"),
+        reasoning_tokens=_count(made, "reasoning_tokens"),
+    )
+
+
+def _count(counts: Any, key: str) -> int:
+    value = cast(Wire, counts).get(key) if isinstance(counts, dict) else None
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _cost(usage: Wire | None, headers: Mapping[str, str]) -> float | None:
+    """Dollars: in a stream's usage, else in LiteLLM's header, else unknown."""
+    for value in ((usage or {}).get("cost"), headers.get("x-litellm-response-cost")):
+        try:
+            cost = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(cost) and cost >= 0:
+            return cost
+    return None
+
+
+def _texts(output: tuple[Wire, ...], item: str, parts: str, part: str, key: str) -> list[str]:
+    return [
+        one[key]
+        for each in output
+        if each.get("type") == item
+        for one in objects(each.get(parts))
+        if one.get("type") == part and isinstance(one.get(key), str)
+    ]
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
