@@ -27,6 +27,7 @@ from kit.gateway.proxies import Proxies, Route
 __all__ = ["AiohttpTransport"]
 
 PIECE = 256 * 1024  # bytes written under one write time-out
+SMALL = 16 * 1024  # bytes that never wait to be written
 BUSY_SECONDS = 0.5
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 _of_the_parent: list[aiohttp.ClientSession] = []
@@ -52,7 +53,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` once; the response's body is read from `.stream`, then closed."""
         timeout: dict[str, float | None] = request.extensions.get("timeout", {})
-        body = _Body(await request.aread(), timeout.get("write")) if _has_body(request) else None
+        content = await request.aread()
+        body = _Body(content, timeout.get("write")) if content else None
         options = await self._options(request, timeout)
         pool = self._pool()
         await pool.enter(timeout.get("pool"))
@@ -164,7 +166,7 @@ class _Body(payload.Payload):
 
     def __init__(self, content: bytes, timeout: float | None) -> None:
         super().__init__(content, content_type="application/octet-stream")
-        self._size = len(content)
+        self._size = self._length = len(content)
         self._content = content
         self._timeout = timeout
         self.started = False
@@ -173,19 +175,22 @@ class _Body(payload.Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         self.started = True
         self.finished = False
-        if self._size <= PIECE:
+        if self._length <= PIECE:
             await self._write_piece(writer, self._content)
         else:
             view = memoryview(self._content)
-            for start in range(0, self._size, PIECE):
+            for start in range(0, self._length, PIECE):
                 await self._write_piece(writer, view[start : start + PIECE])
         self.finished = True
 
     async def _write_piece(
         self, writer: AbstractStreamWriter, piece: bytes | memoryview[int]
     ) -> None:
-        async with asyncio.timeout(self._timeout):
-            await writer.write(piece)
+        if self._timeout is None or len(piece) < SMALL:
+            await writer.write(piece)  # a socket's buffer takes it without waiting
+        else:
+            async with asyncio.timeout(self._timeout):
+                await writer.write(piece)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self._content.decode(encoding, errors)
@@ -239,22 +244,16 @@ class _Stream(httpx.AsyncByteStream):
             pool.leave()
 
 
-def _has_body(request: httpx.Request) -> bool:
-    headers = request.headers
-    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-
-
 def _headers(request: httpx.Request) -> CIMultiDict[str]:
-    """The request's headers in order; framing is aiohttp's."""
-    pairs = ((name.decode("ascii"), _text(value)) for name, value in request.headers.raw)
-    return CIMultiDict(pair for pair in pairs if pair[0].lower() != "transfer-encoding")
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+    """The request's headers in order and as often as given; the framing is aiohttp's."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    for name, value in request.headers.raw:
+        try:
+            headers.add(name.decode("ascii"), value.decode("utf-8"))
+        except UnicodeDecodeError:
+            headers.add(name.decode("ascii"), value.decode("latin-1"))
+    headers.pop("transfer-encoding", None)
+    return headers
 
 
 def _through(route: Route, options: dict[str, Any], *, tunnel: bool) -> None:
