@@ -1,0 +1,233 @@
+"""One cell: a command and a prompt become a question, the question an answer.
+
+What had arrived when a cell fails or is stopped is kept in `kit.last` and in `-o`, and the error
+carries it too; the conversation goes on only with whole turns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from kit.errors import InputError, Interrupted, KitError
+from kit.notebook.arguments import Command, nearest
+from kit.notebook.interpolate import fill
+from kit.notebook.progress import Progress
+from kit.notebook.screens import Screen
+from kit.notebook.session import Conversation, Session
+
+__all__ = ["Question", "ask", "question_of"]
+
+_POLL = 0.1
+"""Seconds between looks at the screen while nothing arrives."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """What is sent: the prompt, and the client's own options."""
+
+    command: Command
+    prompt: str
+    options: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def question_of(
+    command: Command, body: str, variables: Mapping[str, Any], session: Session
+) -> Question:
+    """The question a cell asks. Raises InputError before anything is sent."""
+    filled = fill(body.replace("\r\n", "\n"), variables)
+    prompt = filled.text.strip("\n")
+    if not prompt.strip():
+        raise InputError(f"The prompt is empty: write it below %%{command.api}.")
+    options: dict[str, Any] = {
+        "model": command.model,
+        "system": command.system,
+        "effort": command.effort,
+        "max_tokens": command.max_tokens,
+        "timeout": command.timeout,
+        "schema": _schema(command.schema, variables) if command.schema else None,
+        "images": [_image(name, variables) for name in command.images] or None,
+        "files": [_file(path) for path in command.files] or None,
+        "web_search": command.web_search or None,
+    }
+    if command.continues:
+        options |= _continuing(command, session)
+    given = {name: value for name, value in options.items() if value is not None}
+    return Question(command, prompt, given, filled.notes)
+
+
+def _continuing(command: Command, session: Session) -> dict[str, Any]:
+    """The turns so far, and the system prompt and model unless this cell names its own."""
+    before = session.conversation
+    if before is None:
+        raise InputError(
+            "There is no conversation to continue yet: run this cell without -c/--continue first."
+        )
+    return {
+        "history": before.items,
+        "system": command.system or before.system,
+        "model": command.model or before.model,
+    }
+
+
+def _schema(name: str, variables: Mapping[str, Any]) -> Any:
+    if name not in variables:
+        raise InputError(f"--schema {name}: there is no variable {name}{_near(name, variables)}.")
+    value = variables[name]
+    if isinstance(value, dict) or (isinstance(value, type) and hasattr(value, "model_json_schema")):
+        return value
+    raise InputError(
+        f"--schema {name}: it holds a {type(value).__name__}; "
+        "a pydantic model class or a JSON schema (a dict) is needed."
+    )
+
+
+def _image(name: str, variables: Mapping[str, Any]) -> Any:
+    if name in variables:
+        return variables[name]
+    if name.startswith(("https://", "http://", "data:image/")):
+        return name
+    if not _is_file(name):
+        near = _near(name, variables)
+        raise InputError(f"--image {name}: there is no variable and no file of that name{near}.")
+    return str(Path(name).expanduser())
+
+
+def _file(path: str) -> str:
+    if not _is_file(path):
+        raise InputError(f"--file {path}: there is no such file; the folder is {Path.cwd()}.")
+    return str(Path(path).expanduser())
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):  # too long, no such home, a NUL in it
+        return False
+
+
+def _near(name: str, variables: Mapping[str, Any]) -> str:
+    near = nearest(name, [one for one in variables if not one.startswith("_")])
+    return f"; did you mean {near}?" if near else ""
+
+
+def ask(
+    client: Any,
+    question: Question,
+    screen: Screen,
+    variables: MutableMapping[str, Any],
+    session: Session,
+) -> Any:
+    """Ask, show, remember; the `Answer`. Raises KitError, and Interrupted when it was stopped."""
+    attempt = _Attempt(client, question, screen)
+    try:
+        answer = attempt.run()
+    except KeyboardInterrupt as stop:
+        partial = _stopped(attempt.partial(stop))
+        _keep(partial, question, variables, session)
+        screen.close(partial, question.notes)
+        raise _interrupted(partial, question) from None
+    except KitError as error:
+        error.answer = attempt.partial(error)
+        _keep(error.answer, question, variables, session)
+        screen.close(error.answer, question.notes)
+        raise
+    _keep(answer, question, variables, session)
+    if not question.command.background:
+        session.conversation = _after(question, answer)
+    screen.finish(answer, question.notes)
+    return answer
+
+
+class _Attempt:
+    """One call, and what had arrived of it at any time."""
+
+    def __init__(self, client: Any, question: Question, screen: Screen) -> None:
+        self.client = client
+        self.question = question
+        self.screen = screen
+        self.stream: Any = None
+
+    def run(self) -> Any:
+        command, prompt = self.question.command, self.question.prompt
+        if command.background:
+            return self.client.submit(prompt, **self.question.options)
+        if command.no_stream:
+            call = self.client.chat if command.api == "chat" else self.client.respond
+            return call(prompt, **self.question.options)
+        with self.client.stream(prompt, api=command.api, **self.question.options) as stream:
+            self.stream = stream
+            try:
+                self._follow(stream)
+            except KeyboardInterrupt:
+                stream.close()
+                raise
+            return stream.answer
+
+    def _follow(self, stream: Any) -> None:
+        progress = Progress(time.monotonic())
+        while (events := stream.poll(_POLL)) is not None:
+            for event in events:
+                progress.note(event)
+            self.screen.show(stream.text, progress.line(time.monotonic()))
+
+    def partial(self, error: BaseException) -> Any:
+        """What the error carries, else what the stream has; None when nothing arrived."""
+        answer = getattr(error, "answer", None)
+        if answer is None and self.stream is not None and self.stream.text:
+            answer = self.stream.partial
+        return answer
+
+
+def _stopped(partial: Any) -> Any:
+    if partial is None:
+        return None
+    return dataclasses.replace(partial, status="incomplete", incomplete="stopped")
+
+
+def _interrupted(partial: Any, question: Question) -> Interrupted:
+    if partial is None:
+        error = Interrupted("Stopped before anything had arrived; the request is closed.")
+    else:
+        where = " and ".join(["kit.last", *question.command.outputs])
+        error = Interrupted(
+            f"Stopped; the request is closed. What had arrived "
+            f"({len(partial.text):,} characters) is in {where}."
+        )
+    error.answer = partial
+    return error
+
+
+def _keep(
+    answer: Any, question: Question, variables: MutableMapping[str, Any], session: Session
+) -> None:
+    """Put the answer where people look for it; without one, the last one stays."""
+    if answer is None:
+        return
+    session.last = answer
+    if answer.model:
+        session.models.add(answer.model)
+    for name in question.command.outputs:
+        variables[name] = answer
+
+
+def _after(question: Question, answer: Any) -> Conversation:
+    """The conversation with this turn in it."""
+    from kit.gateway.attachments import file_part, image_part
+
+    options = question.options
+    parts = [
+        {"type": "input_text", "text": question.prompt},
+        *(image_part(image) for image in options.get("images", ())),
+        *(file_part(path) for path in options.get("files", ())),
+    ]
+    turn = {"type": "message", "role": "user", "content": parts}
+    return Conversation(
+        items=(*options.get("history", ()), turn, *answer.items),
+        system=options.get("system"),
+        model=options.get("model"),
+    )

@@ -1,0 +1,154 @@
+"""`{{name}}` in a prompt becomes the variable's value; nothing else in the prompt changes.
+
+Single braces, `{{a.b}}` and `{{1 + 1}}` stay as they are, because prompts are full of code and
+JSON. What goes in is bounded, and a note says what was cut. pandas is recognised only where the
+user has imported it already.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kit.errors import InputError
+from kit.notebook.arguments import nearest
+
+__all__ = ["FRAME_LIMIT", "TEXT_LIMIT", "Filled", "fill"]
+
+TEXT_LIMIT = 200_000
+"""The most characters of one value that go into a prompt."""
+
+FRAME_LIMIT = 8_000
+"""The most characters a DataFrame or Series takes in a prompt."""
+
+_CELL_LIMIT = 200
+_COLUMNS_SHOWN = 60
+_ROWS_SHOWN = 50
+
+_PLACE = re.compile(r"\\\{\{|\{\{\s*(?P<name>[^\W\d]\w*)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A prompt with its values in it, and a note for each value that was cut."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def fill(template: str, variables: Mapping[str, Any]) -> Filled:
+    """The template with each `{{name}}` replaced. Raises InputError for an unknown name."""
+    notes: dict[str, str] = {}
+
+    def value_at(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name is None:
+            return "{{"
+        if name not in variables:
+            raise InputError(_unknown(name, variables))
+        text, note = _as_text(name, variables[name])
+        if note:
+            notes[name] = note
+        return text
+
+    return Filled(_PLACE.sub(value_at, template), tuple(notes.values()))
+
+
+def _unknown(name: str, variables: Mapping[str, Any]) -> str:
+    near = nearest(name, [one for one in variables if not one.startswith("_")])
+    suggestion = f"; did you mean {{{{{near}}}}}?" if near else "."
+    return (
+        f"{{{{{name}}}}}: there is no variable {name}{suggestion} "
+        "Write \\{{ to send the braces as they are."
+    )
+
+
+def _as_text(name: str, value: Any) -> tuple[str, str | None]:
+    if isinstance(value, str):
+        return _cut(name, value)
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        return _frame(name, value)
+    if pandas is not None and isinstance(value, pandas.Series):
+        return _frame(name, value.to_frame(value.name if value.name is not None else "value"))
+    answer = sys.modules.get("kit.gateway.answer")
+    if answer is not None and isinstance(value, answer.Answer):
+        return _cut(name, value.text)
+    if isinstance(value, dict | list):
+        return _cut(name, _json(value))
+    return _cut(name, str(value))
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    except (TypeError, ValueError, RecursionError):  # odd keys, or a structure inside itself
+        return str(value)
+
+
+def _cut(name: str, text: str) -> tuple[str, str | None]:
+    if len(text) <= TEXT_LIMIT:
+        return text, None
+    note = f"{{{{{name}}}}} has {len(text):,} characters; the first {TEXT_LIMIT:,} were sent."
+    return text[:TEXT_LIMIT], note
+
+
+def _frame(name: str, frame: Any) -> tuple[str, str | None]:
+    """Shape, column types and the first rows as CSV, within FRAME_LIMIT characters."""
+    rows, columns = frame.shape
+    shown = frame.iloc[:_ROWS_SHOWN, :_COLUMNS_SHOWN]
+    types = ", ".join(
+        f"{_cell(column)}: {kind}" for column, kind in zip(shown.columns, shown.dtypes, strict=True)
+    )
+    head = f"DataFrame of {rows:,} rows and {columns:,} columns\ncolumns: {types}"[
+        : FRAME_LIMIT // 2
+    ]
+    lines = _csv_lines(shown)
+    body, sent = _fitting(lines, FRAME_LIMIT - len(head) - 120)
+    cut = []
+    if sent < rows:
+        cut.append(f"the first {sent:,} of {rows:,} rows")
+    if columns > _COLUMNS_SHOWN:
+        cut.append(f"the first {_COLUMNS_SHOWN} of {columns:,} columns")
+    summary = " and ".join(cut)
+    ending = f"\n({summary} shown)" if cut else ""
+    note = f"{{{{{name}}}}}: {summary} were sent." if cut else None
+    return f"{head}\n\n{body}{ending}", note
+
+
+def _csv_lines(frame: Any) -> list[str]:
+    """A header line, then one line a row, long cells shortened."""
+    import csv
+    import io
+
+    keeps_index = str(type(frame.index).__name__) != "RangeIndex"
+    names = [_cell(column) for column in frame.columns]
+    lines: list[str] = []
+    for index, row in [("", names), *zip(frame.index, frame.itertuples(index=False), strict=True)]:
+        buffer = io.StringIO()
+        cells = [_cell(one) for one in row]
+        csv.writer(buffer, lineterminator="").writerow(
+            [_cell(index), *cells] if keeps_index else cells
+        )
+        lines.append(buffer.getvalue())
+    return lines
+
+
+def _cell(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _CELL_LIMIT else text[: _CELL_LIMIT - 1] + "…"
+
+
+def _fitting(lines: list[str], budget: int) -> tuple[str, int]:
+    """As many lines as fit, and how many of them are rows (the first is the header)."""
+    kept: list[str] = []
+    for line in lines:
+        budget -= len(line) + 1
+        if budget < 0:
+            break
+        kept.append(line)
+    return "\n".join(kept), max(0, len(kept) - 1)

@@ -1,0 +1,120 @@
+"""`%%chat`, `%%responses` and `%kit`: parse, ask, remember.
+
+    parse       the line becomes a Command, the cell a Question
+    ask         through the client everybody shares, shown as it comes
+    remember    in `_`, `kit.last` and the variables of -o and `<<`
+
+`@no_var_expand`, because IPython would otherwise evaluate `{...}` on the line, keys included.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+
+from kit.errors import InputError
+from kit.notebook.arguments import manual, parse
+from kit.notebook.asking import ask, question_of
+from kit.notebook.completion import matcher_for
+from kit.notebook.options import Api
+from kit.notebook.screens import screen_for
+from kit.notebook.session import current
+
+__all__ = ["KitMagics", "load", "unload"]
+
+_NAMES = ("chat", "responses")
+
+
+@magics_class
+class KitMagics(Magics):
+    """The magics of one shell."""
+
+    @no_var_expand
+    @line_cell_magic
+    def chat(self, line: str, cell: str | None = None) -> None:
+        """Ask a model through the chat completions API. `%%chat --help` lists the options."""
+        self._run("chat", line, cell)
+
+    @no_var_expand
+    @line_cell_magic
+    def responses(self, line: str, cell: str | None = None) -> None:
+        """Ask a model through the responses API. `%%responses --help` lists the options."""
+        self._run("responses", line, cell)
+
+    @no_var_expand
+    @line_magic
+    def kit(self, line: str) -> None:
+        """What is configured, and how to change it. `%kit help` lists what there is."""
+        from kit.notebook.control import control
+
+        print(control(line, current))
+
+    def _run(self, api: Api, line: str, cell: str | None) -> None:
+        command = parse(api, line)
+        if command.help:
+            print(manual(api))
+            return
+        if cell is None:
+            raise InputError(
+                f"%{api} takes no prompt on its line: write %%{api} (two signs) on the first line "
+                "of a cell, and the prompt below it."
+            )
+        shell = cast(Any, self.shell)
+        question = question_of(command, cell, shell.user_ns, current)
+        from kit import connect
+
+        still = command.no_stream or command.background
+        quiet = command.quiet or command.background
+        screen = screen_for(shell, command.format, quiet=quiet, still=still)
+        answer = ask(connect.client(), question, screen, shell.user_ns, current)
+        _leave_in_underscore(shell, answer)
+        if command.background and not command.quiet:
+            fetch = f'kit.Client().retrieve("{answer.id}")'
+            print(f"{answer.id} is {answer.status}; fetch it with {fetch}")
+
+
+def _leave_in_underscore(shell: Any, answer: Any) -> None:
+    """Put the answer into `_` and `Out`, as a cell's value would be, without showing it twice."""
+    shell.displayhook.check_for_underscore()
+    shell.displayhook.update_user_ns(answer)
+
+
+def keep_empty_bodies(lines: list[str]) -> list[str]:
+    """Give a magic that stands alone an empty line below it.
+
+    IPython refuses a cell magic without a body before we are asked, so that `%%chat --help`
+    would never help; and it takes a name followed by a tab for another magic.
+    """
+    if not lines:
+        return lines
+    match = re.match(r"%%(chat|responses)(?=\s|$)[ \t]*(.*?)\s*$", lines[0], re.S)
+    if match is None:
+        return lines
+    return [f"%%{match[1]} {match[2]}\n", *(lines[1:] or ["\n"])]
+
+
+def load(shell: Any) -> None:
+    """Give the shell its magics, completion, and cells with nothing below the first line."""
+    unload(shell)
+    shell.register_magics(KitMagics)
+    shell.input_transformers_cleanup.append(keep_empty_bodies)
+    shell.Completer.custom_matchers.append(matcher_for(shell, current))
+
+
+def unload(shell: Any) -> None:
+    """Take away what `load` gave."""
+    kinds = shell.magics_manager.magics
+    for name in _NAMES:
+        kinds["cell"].pop(name, None)
+        kinds["line"].pop(name, None)
+    kinds["line"].pop("kit", None)
+    shell.magics_manager.registry.pop("KitMagics", None)
+    _drop(shell.input_transformers_cleanup)
+    _drop(shell.Completer.custom_matchers)
+
+
+def _drop(hooks: list[Any]) -> None:
+    """By module and not by identity: `%reload_ext` has made new functions meanwhile."""
+    hooks[:] = [hook for hook in hooks if not getattr(hook, "__module__", "").startswith("kit.")]

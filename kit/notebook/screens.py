@@ -1,0 +1,159 @@
+"""Where an answer is shown: a notebook's cell, a terminal, a captured cell, nowhere.
+
+    screen          while it arrives                 at its end
+    LiveScreen      one display, updated             the same display, static
+    TerminalScreen  the text, as it comes            sources and usage below it
+    StillScreen     nothing                          one display
+    NoScreen        nothing                          nothing
+
+The only place that displays. A saved notebook holds exactly one output per cell.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from kit.errors import ProtocolError
+from kit.notebook.render import bundle_of, code_of, ending_of, live_bundle, pause_for, plain
+
+__all__ = ["LiveScreen", "NoScreen", "Screen", "StillScreen", "TerminalScreen", "screen_for"]
+
+_FIRST_SHOWN = 0.2
+"""Seconds before anything is shown: an answer that is there sooner is shown once, whole."""
+
+
+class Screen(Protocol):
+    """`show` may be called often, `finish` once for a whole answer, else `close` once."""
+
+    def show(self, text: str, status: str) -> None: ...
+
+    def finish(self, answer: Any, notes: Sequence[str]) -> None: ...
+
+    def close(self, partial: Any, notes: Sequence[str]) -> None: ...
+
+
+def screen_for(shell: Any, format: str, *, quiet: bool, still: bool) -> Screen:
+    """The screen of this cell: `quiet` shows nothing, `still` nothing before the end."""
+    if quiet:
+        return NoScreen(shell, format)
+    publishes = hasattr(shell.display_pub, "pub_socket")  # not while a cell is captured
+    if publishes and not still:
+        return LiveScreen(shell, format)
+    if not publishes and not hasattr(shell, "kernel") and format in ("markdown", "text", "code"):
+        return TerminalScreen(shell, format)
+    return StillScreen(shell, format)
+
+
+class NoScreen:
+    """Shows nothing; still checks JSON and hands code on, because that was asked for."""
+
+    def __init__(self, shell: Any, format: str) -> None:
+        self._shell = shell
+        self._format = format
+
+    def show(self, text: str, status: str) -> None:
+        pass
+
+    def finish(self, answer: Any, notes: Sequence[str]) -> None:
+        if self._format == "json":
+            bundle_of(answer, "json")
+        self._hand_on(answer)
+
+    def close(self, partial: Any, notes: Sequence[str]) -> None:
+        pass
+
+    def _hand_on(self, answer: Any) -> None:
+        """Put the code into the next cell, where a person reads it before running it."""
+        if self._format == "code" and answer.text.strip():
+            self._shell.set_next_input(code_of(answer.text), replace=False)
+
+
+class StillScreen(NoScreen):
+    """One display at the end."""
+
+    def finish(self, answer: Any, notes: Sequence[str]) -> None:
+        try:
+            bundle = bundle_of(answer, self._format, notes)
+        except ProtocolError:
+            self.close(answer, notes)
+            raise
+        self._place(bundle)
+        self._hand_on(answer)
+
+    def close(self, partial: Any, notes: Sequence[str]) -> None:
+        if partial is not None:
+            self._place(bundle_of(partial, "text" if self._format == "text" else "markdown", notes))
+
+    def _place(self, bundle: dict[str, str]) -> None:
+        from IPython.display import publish_display_data
+
+        publish_display_data(bundle)
+
+
+class LiveScreen(StillScreen):
+    """One display, updated at a pace that the page can follow, then replaced for good."""
+
+    def __init__(self, shell: Any, format: str) -> None:
+        super().__init__(shell, format)
+        self._handle: Any = None
+        self._due = time.monotonic() + _FIRST_SHOWN
+        self._shown = ("", "")
+
+    def show(self, text: str, status: str) -> None:
+        started = time.monotonic()
+        if started < self._due or (text, status) == self._shown or not (text or status):
+            return
+        self._shown = (text, status)
+        as_text = self._format == "text"
+        self._place({"text/plain": plain(text or status)} if as_text else live_bundle(text, status))
+        now = time.monotonic()
+        self._due = now + pause_for(len(text), now - started)
+
+    def close(self, partial: Any, notes: Sequence[str]) -> None:
+        if partial is None and self._handle is not None:
+            self._place({"text/plain": ""})  # takes the status line away
+        super().close(partial, notes)
+
+    def _place(self, bundle: dict[str, str]) -> None:
+        from IPython.display import DisplayHandle
+
+        if self._handle is None:
+            self._handle = DisplayHandle()
+            self._handle.display(bundle, raw=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+class TerminalScreen(NoScreen):
+    """The text as it comes, then sources and usage: a terminal cannot take anything back."""
+
+    def __init__(self, shell: Any, format: str) -> None:
+        super().__init__(shell, format)
+        self._written = ""
+
+    def show(self, text: str, status: str) -> None:
+        if not text.startswith(self._written):  # the gateway says at the end that it meant another
+            self._write("\n\n")
+            self._written = ""
+        self._write(plain(text[len(self._written) :]))
+        self._written = text
+
+    def finish(self, answer: Any, notes: Sequence[str]) -> None:
+        self.close(answer, notes)
+        self._hand_on(answer)
+
+    def close(self, partial: Any, notes: Sequence[str]) -> None:
+        if partial is None:
+            self._write("\n" if self._written else "")
+            return
+        self.show(partial.text or partial.refusal, "")
+        ending = ending_of(partial, notes)
+        self._write(f"\n\n{ending}\n" if ending else "\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            sys.stdout.write(text)
+            sys.stdout.flush()
