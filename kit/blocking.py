@@ -1,0 +1,295 @@
+"""The blocking face of async code: one I/O thread, one task for each call.
+
+A notebook cell already runs inside the kernel's event loop, so `asyncio.run` refuses there, and
+patching that loop would change it for everyone. Instead every blocking call becomes one task on
+one background loop of this process, and its caller waits for it:
+
+    caller's thread    run(f) ── call_soon_threadsafe ──▶ waits on a lock ──▶ result or error
+    the I/O thread                 task: await f() ───────────▲
+
+A stop (KeyboardInterrupt) in the waiting thread cancels the task, so that it ends the request and
+not only the wait. A forked child gets a thread of its own at its first call. The thread is a
+daemon and never keeps a process from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import contextvars
+import functools
+import os
+import queue
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+
+from kit.errors import InputError
+
+__all__ = ["Facade", "blocking", "blocking_batches", "iterate", "run"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
+
+GRACE = 0.15
+"""Seconds a stopped call is given to close its connection before the stop is passed on."""
+
+SLICE = 0.1 if sys.platform == "win32" else None
+"""Seconds of one wait: a lock cannot be interrupted on Windows, so waits are cut there."""
+
+AHEAD = 16
+"""Batches that a stream may be ahead of whoever reads it."""
+
+
+class Facade(Protocol[A_co]):
+    """Anything whose real work is done by `inner`, an async client."""
+
+    @property
+    def inner(self) -> A_co: ...
+
+
+def blocking(
+    method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Facade[A], P], T]:
+    """Give an async method a blocking twin with the same signature and docstring."""
+
+    @functools.wraps(method)
+    def call(self: Facade[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return run(method, self.inner, *args, **kwargs)
+
+    return call
+
+
+def blocking_batches(
+    method: Callable[Concatenate[A, P], AsyncGenerator[Sequence[T], None]],
+) -> Callable[Concatenate[Facade[A], P], Generator[T, None, None]]:
+    """Like `blocking`, for an async generator of batches; the twin gives their items."""
+
+    @functools.wraps(method)
+    def call(self: Facade[A], /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
+        return iterate(method, self.inner, *args, **kwargs)
+
+    return call
+
+
+def run(function: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `function(...)` on the I/O thread and return what it returns, or raise what it raises.
+
+    The caller's context variables hold in it. Raises InputError on the I/O thread itself.
+    """
+    call: _Call[T] = _Call(functools.partial(function, *args, **kwargs))
+    try:
+        call.start()
+        call.wait()
+    except BaseException:
+        call.cancel()
+        raise
+    return call.outcome()
+
+
+def iterate(
+    function: Callable[P, AsyncGenerator[Sequence[T], None]], /, *args: P.args, **kwargs: P.kwargs
+) -> Generator[T, None, None]:
+    """The items of the batches that `function(...)` yields on the I/O thread.
+
+    It starts with the first item that is asked for and is never more than `AHEAD` batches ahead.
+    Closing the iterator, or leaving a loop over an unnamed one, closes the async generator at once.
+    """
+    feed = _Feed(functools.partial(function, *args, **kwargs))
+    call = _Call(feed.fill, then=feed.end)
+    try:
+        call.start()
+        while (batch := feed.next()) is not None:
+            yield from batch
+    except BaseException:
+        call.cancel()
+        raise
+    call.outcome()
+
+
+class _Call(Generic[T]):
+    """One task on the I/O thread, and the lock its caller waits on."""
+
+    def __init__(
+        self,
+        function: Callable[[], Coroutine[Any, Any, T]],
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        self._function = function
+        self._then = then
+        self._context = contextvars.copy_context()
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._task: asyncio.Task[None] | None = None
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = _io_thread()
+
+    def start(self) -> None:
+        if self._thread.ident == threading.get_ident():
+            raise InputError(
+                "A blocking call was made on the toolkit's own event loop, where it would wait "
+                "for itself.\nUse AsyncClient there, or call from another thread."
+            )
+        self._thread.loop.call_soon_threadsafe(self._begin)
+
+    def wait(self) -> None:
+        if SLICE is None:
+            self._done.acquire()
+        else:
+            while not self._done.acquire(timeout=SLICE):
+                pass
+
+    def cancel(self) -> None:
+        """End the task; give it a moment to close what it opened."""
+        thread = self._thread
+        if thread.loop.is_closed() or thread.ident == threading.get_ident():
+            if self._task is not None:
+                self._task.cancel()
+            return
+        with contextlib.suppress(RuntimeError):  # the loop closed meanwhile
+            thread.loop.call_soon_threadsafe(self._cancel)
+            self._done.acquire(timeout=GRACE)
+
+    def outcome(self) -> T:
+        if self._error is None:
+            return self._value[0]
+        error, self._error = self._error, None
+        try:
+            raise error
+        finally:
+            del error  # or the error and this frame keep each other alive
+
+    def _begin(self) -> None:
+        loop = self._thread.loop
+        self._task = loop.create_task(self._work(), context=self._context)
+        self._task.add_done_callback(self._end)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _work(self) -> None:
+        try:
+            self._value.append(await self._function())
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # a KeyboardInterrupt in a task would end the loop
+            self._error = error
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self._error = asyncio.CancelledError()
+        if self._then is not None:
+            self._then()
+        self._done.release()
+
+
+class _Feed(Generic[T]):
+    """Batches on their way from the I/O thread to a reader; a slow reader slows the sender."""
+
+    def __init__(self, function: Callable[[], AsyncGenerator[Sequence[T], None]]) -> None:
+        self._function = function
+        self._batches: queue.SimpleQueue[Sequence[T] | None] = queue.SimpleQueue()
+        self._wake: Callable[[], object] | None = None
+
+    async def fill(self) -> None:
+        loop = asyncio.get_running_loop()
+        space = asyncio.Event()
+        # One task drives the whole stream: a cancel scope entered in one task must be left in
+        # that task, so stepping with __anext__ from outside would break it.
+        async with contextlib.aclosing(self._function()) as batches:
+            async for batch in batches:
+                self._batches.put(batch)
+                if self._batches.qsize() < AHEAD:
+                    continue
+                space.clear()
+                self._wake = functools.partial(loop.call_soon_threadsafe, space.set)
+                if self._batches.qsize() > AHEAD // 2:  # else the reader was faster than the note
+                    await space.wait()
+
+    def end(self) -> None:
+        self._batches.put(None)
+
+    def next(self) -> Sequence[T] | None:
+        """The next batch, None after the last."""
+        batch = self._get()
+        wake = self._wake
+        if wake is not None and self._batches.qsize() <= AHEAD // 2:
+            self._wake = None
+            wake()
+        return batch
+
+    def _get(self) -> Sequence[T] | None:
+        while True:
+            try:
+                return self._batches.get(timeout=SLICE)
+            except queue.Empty:
+                continue
+
+
+class _IOThread(threading.Thread):
+    """The thread and its loop; both live as long as the process."""
+
+    def __init__(self) -> None:
+        super().__init__(name="kit-io", daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self.stopping = False
+
+    def run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while not self.stopping:
+            # A KeyboardInterrupt that some task raised comes out here; the thread outlives it.
+            with contextlib.suppress(KeyboardInterrupt, SystemExit):
+                self.loop.run_forever()
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+    def stop(self) -> None:
+        """Close what is still open; a task that does not end is left to the process's end."""
+        self.stopping = True
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.join(timeout=0.5)
+
+
+_lock = threading.Lock()
+_threads: list[_IOThread] = []
+_of_the_parent: list[_IOThread] = []
+
+
+def _io_thread() -> _IOThread:
+    if _threads:
+        return _threads[0]
+    with _lock:
+        if not _threads:
+            thread = _IOThread()
+            thread.start()
+            atexit.register(_stop)
+            _threads.append(thread)
+        return _threads[0]
+
+
+def _stop() -> None:
+    for thread in _threads:
+        thread.stop()
+
+
+def _after_fork() -> None:
+    """The thread is gone in a child. Its loop is kept: closing it would reach the parent's."""
+    global _lock
+    _lock = threading.Lock()
+    _of_the_parent.extend(_threads)
+    _threads.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
