@@ -8,17 +8,19 @@ import sys
 
 from environment import ROOT, prepare
 
-FIRST = "notebooks/00-start.ipynb"
+# Named as the page to open and not as a file, or the file's folder would be all one sees.
+FIRST = "--LabApp.default_url=/lab/tree/notebooks/00-start.ipynb"
 QUIETLY = (
+    "--LabApp.log_level=WARN",
+    "--ServerApp.log_level=WARN",
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--ServerApp.log_level=WARN",
 )
 
 
 def main(arguments: list[str]) -> int:
     python = prepare()
-    command = [str(python), "-m", "jupyterlab", *QUIETLY, *as_root(), *arguments, FIRST]
+    command = [str(python), "-m", "jupyterlab", FIRST, *QUIETLY, *as_root(), *arguments]
     # `!pip` and friends in a cell mean this environment's.
     environment = os.environ | {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     os.chdir(ROOT)

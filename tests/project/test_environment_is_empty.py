@@ -30,7 +30,7 @@ def test_no_skips_turns_every_skip_into_a_failure(pytester: pytest.Pytester) -> 
     """A marker, a call and a missing module alike; an expected failure stays one."""
     pytester.makeconftest((Path(__file__).parents[2] / "conftest.py").read_text("utf-8"))
     pytester.makepyfile(**SKIPS)
-    pytester.runpytest_subprocess().assert_outcomes(skipped=3, xfailed=1)
-    strict = pytester.runpytest_subprocess("--no-skips", "--continue-on-collection-errors")
+    pytester.runpytest_inprocess().assert_outcomes(skipped=3, xfailed=1)
+    strict = pytester.runpytest_inprocess("--no-skips", "--continue-on-collection-errors")
     strict.assert_outcomes(failed=1, errors=2, xfailed=1)
     strict.stdout.fnmatch_lines(["*--no-skips is set*tired*"])
