@@ -178,8 +178,10 @@ class _Attempt:
     def partial(self, error: BaseException) -> Any:
         """What the error carries, else what the stream has; None when nothing arrived."""
         answer = getattr(error, "answer", None)
-        if answer is None and self.stream is not None and self.stream.text:
+        if answer is None and self.stream is not None:
             answer = self.stream.partial
+        if answer is None or not (answer.text or answer.output or answer.id):
+            return None
         return answer
 
 

@@ -7,6 +7,8 @@ user has imported it already.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import sys
@@ -104,38 +106,40 @@ def _frame(name: str, frame: Any) -> tuple[str, str | None]:
     types = ", ".join(
         f"{_cell(column)}: {kind}" for column, kind in zip(shown.columns, shown.dtypes, strict=True)
     )
-    head = f"DataFrame of {rows:,} rows and {columns:,} columns\ncolumns: {types}"[
-        : FRAME_LIMIT // 2
+    head = f"DataFrame of {rows:,} rows and {columns:,} columns\ncolumns: {types}"
+    head = head[: FRAME_LIMIT // 2]
+    body, sent = _fitting(_csv_lines(shown), FRAME_LIMIT - len(head) - 150)
+    cut = [
+        *([f"the first {sent:,} of {rows:,} rows"] if sent < rows else []),
+        *(
+            [f"the first {_COLUMNS_SHOWN} of {columns:,} columns"]
+            if shown.shape[1] < columns
+            else []
+        ),
+        *(["long cells shortened"] if _has_long_cells(shown) else []),
     ]
-    lines = _csv_lines(shown)
-    body, sent = _fitting(lines, FRAME_LIMIT - len(head) - 120)
-    cut = []
-    if sent < rows:
-        cut.append(f"the first {sent:,} of {rows:,} rows")
-    if columns > _COLUMNS_SHOWN:
-        cut.append(f"the first {_COLUMNS_SHOWN} of {columns:,} columns")
-    summary = " and ".join(cut)
-    ending = f"\n({summary} shown)" if cut else ""
-    note = f"{{{{{name}}}}}: {summary} were sent." if cut else None
-    return f"{head}\n\n{body}{ending}", note
+    if not cut:
+        return f"{head}\n\n{body}", None
+    summary = ", ".join(cut)
+    return f"{head}\n\n{body}\n({summary})", f"{{{{{name}}}}} was sent in part: {summary}."
 
 
 def _csv_lines(frame: Any) -> list[str]:
     """A header line, then one line a row, long cells shortened."""
-    import csv
-    import io
-
-    keeps_index = str(type(frame.index).__name__) != "RangeIndex"
-    names = [_cell(column) for column in frame.columns]
+    keeps_index = type(frame.index).__name__ != "RangeIndex"
+    rows = zip(frame.index, frame.itertuples(index=False), strict=True)
     lines: list[str] = []
-    for index, row in [("", names), *zip(frame.index, frame.itertuples(index=False), strict=True)]:
+    for index, row in [("", frame.columns), *rows]:
         buffer = io.StringIO()
-        cells = [_cell(one) for one in row]
-        csv.writer(buffer, lineterminator="").writerow(
-            [_cell(index), *cells] if keeps_index else cells
-        )
+        cells = [*([index] if keeps_index else []), *row]
+        csv.writer(buffer, lineterminator="").writerow([_cell(one) for one in cells])
         lines.append(buffer.getvalue())
     return lines
+
+
+def _has_long_cells(frame: Any) -> bool:
+    rows = [frame.columns, *frame.itertuples(name=None)]
+    return any(len(str(cell)) > _CELL_LIMIT for row in rows for cell in row)
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,151 @@
+"""`{{name}}` in a prompt, and everything that must stay as it is."""
+
+import subprocess
+import sys
+
+import pandas
+import pytest
+
+from kit.errors import InputError
+from kit.gateway.answer import answer_of
+from kit.notebook.interpolate import FRAME_LIMIT, TEXT_LIMIT, fill
+
+ANSWER = answer_of(
+    {"choices": [{"message": {"role": "assistant", "content": "forty-two"}}], "model": "m"}
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("Hello {{name}}!", "Hello Ada!"),
+        ("{{ name }} and {{name}}", "Ada and Ada"),
+        ("{{이름}}", "세종"),
+        ("{{number}}", "7"),
+        ("{{record}}", '{\n  "a": [\n    1,\n    "한"\n  ]\n}'),
+        ("{{answer}}", "forty-two"),
+        ("{{nothing}}", "None"),
+        ("{{holes}}", "{{name}}"),
+    ],
+)
+def test_a_variable_goes_in(template, expected):
+    variables = {
+        "name": "Ada",
+        "이름": "세종",
+        "number": 7,
+        "record": {"a": [1, "한"]},
+        "answer": ANSWER,
+        "nothing": None,
+        "holes": "{{name}}",
+    }
+    assert fill(template, variables).text == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{name}",
+        "{}",
+        "{{}}",
+        "{{name.upper()}}",
+        "{{a.b}}",
+        "{{1+1}}",
+        "{{ name | upper }}",
+        "{{name",
+        "name}}",
+        '{"a": {"b": {"c": 1}}}',
+        "f'{x!r:>{width}}'",
+        "{% if name %}",
+        "$name %s \\{name\\}",
+        "{{name[0]}}",
+        "{{{}}}",
+    ],
+)
+def test_everything_else_stays(text):
+    assert fill(text, {"name": "Ada", "a": 1, "x": 2}).text == text
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        (r"\{{name}}", "{{name}}"),
+        (r"\{{name}} {{name}}", "{{name}} Ada"),
+        (r"\{{ anything at all", "{{ anything at all"),
+        ('{"a":{"b":"{{name}}"}}', '{"a":{"b":"Ada"}}'),
+    ],
+)
+def test_a_backslash_keeps_the_braces(template, expected):
+    assert fill(template, {"name": "Ada"}).text == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("customer", "did you mean {{customers}}?"),
+        ("zzz", "there is no variable zzz. Write"),
+        ("print", "there is no variable print"),
+    ],
+)
+def test_an_unknown_variable_is_one_line(name, says):
+    with pytest.raises(InputError, match="there is no variable") as caught:
+        fill(f"{{{{{name}}}}}", {"customers": 1, "_hidden": 2})
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_small_frame_goes_in_whole():
+    frame = pandas.DataFrame({"city": ["Seoul", "부산"], "people": [9_400_000, 3_300_000]})
+    filled = fill("{{frame}}", {"frame": frame})
+    assert "2 rows and 2 columns" in filled.text
+    assert "people: int64" in filled.text
+    assert "city,people\nSeoul,9400000\n부산,3300000" in filled.text
+    assert filled.notes == ()
+
+
+def test_an_index_that_says_something_goes_in():
+    frame = pandas.DataFrame({"n": [1, 2]}, index=["a", "b"])
+    assert ",n\na,1\nb,2" in fill("{{frame}}", {"frame": frame}).text
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pandas.DataFrame({"n": range(1_000_000)}),
+        pandas.DataFrame({f"column {i}": [i] for i in range(5_000)}),
+        pandas.DataFrame({"x" * 10_000: ["y" * 100_000] * 3}),
+        pandas.DataFrame({"text": ['line\nline, "quoted"' * 50] * 400}),
+        pandas.Series(range(100_000), name="numbers"),
+        pandas.DataFrame([[1, 2]] * 9_000, columns=["same", "same"]),
+        pandas.DataFrame({("a", "b"): range(9_000)}),
+    ],
+)
+def test_a_large_frame_is_bounded_and_says_so(frame):
+    filled = fill("{{frame}}", {"frame": frame})
+    assert len(filled.text) <= FRAME_LIMIT
+    assert filled.text.endswith(")")
+    assert "was sent in part: " in filled.notes[0]
+
+
+def test_an_empty_frame_goes_in():
+    assert "0 rows and 0 columns" in fill("{{f}}", {"f": pandas.DataFrame()}).text
+
+
+def test_a_long_text_is_cut_and_says_so():
+    filled = fill("{{text}}", {"text": "가" * (TEXT_LIMIT + 1)})
+    assert filled.text == "가" * TEXT_LIMIT
+    assert filled.notes == ("{{text}} has 200,001 characters; the first 200,000 were sent.",)
+
+
+def test_a_structure_inside_itself_goes_in_as_its_text():
+    loop: list[object] = []
+    loop.append(loop)
+    assert fill("{{loop}}", {"loop": loop}).text == "[[...]]"
+
+
+def test_pandas_is_not_imported():
+    """Who does not use pandas does not wait for it."""
+    code = (
+        "import sys; from kit.notebook.interpolate import fill; fill('{{a}}', {'a': {1: 2}});"
+        "assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
