@@ -28,7 +28,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from kit.errors import InputError
 
-__all__ = ["Facade", "blocking", "blocking_batches", "iterate", "run"]
+__all__ = ["Batches", "Facade", "blocking", "blocking_batches", "iterate", "run"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,16 +99,50 @@ def iterate(
     It starts with the first item that is asked for and is never more than `AHEAD` batches ahead.
     Closing the iterator, or leaving a loop over an unnamed one, closes the async generator at once.
     """
-    feed = _Feed(functools.partial(function, *args, **kwargs))
-    call = _Call(feed.fill, then=feed.end)
+    batches = Batches(functools.partial(function, *args, **kwargs))
     try:
-        call.start()
-        while (batch := feed.next()) is not None:
+        while (batch := batches.next()) is not None:
             yield from batch
-    except BaseException:
-        call.cancel()
-        raise
-    call.outcome()
+    finally:
+        batches.close()
+
+
+class Batches(Generic[T]):
+    """The batches that an async generator yields on the I/O thread, read from another one.
+
+    It starts with the first `next` and is never more than `AHEAD` batches ahead.
+    """
+
+    def __init__(self, function: Callable[[], AsyncGenerator[Sequence[T], None]]) -> None:
+        self._feed = _Feed(function)
+        self._call = _Call(self._feed.fill, then=self._feed.end)
+        self._started = self._ended = False
+
+    def next(self, timeout: float | None = None) -> Sequence[T] | None:
+        """The next batch; None after the last; an empty one when none came in `timeout` seconds.
+
+        Raises what the generator raised. A stop (KeyboardInterrupt) closes it.
+        """
+        if self._ended:
+            return None
+        try:
+            if not self._started:
+                self._started = True
+                self._call.start()
+            batch = self._feed.next(timeout)
+        except BaseException:
+            self.close()
+            raise
+        if batch is None:
+            self._ended = True
+            self._call.outcome()
+        return batch
+
+    def close(self) -> None:
+        """Close the generator now; nothing more comes."""
+        if self._started and not self._ended:
+            self._ended = True
+            self._call.cancel()
 
 
 class _Call(Generic[T]):
@@ -215,21 +249,23 @@ class _Feed(Generic[T]):
     def end(self) -> None:
         self._batches.put(None)
 
-    def next(self) -> Sequence[T] | None:
-        """The next batch, None after the last."""
-        batch = self._get()
+    def next(self, timeout: float | None) -> Sequence[T] | None:
+        """The next batch, None after the last, an empty one after `timeout` seconds."""
+        batch = self._get(timeout)
         wake = self._wake
         if wake is not None and self._batches.qsize() <= AHEAD // 2:
             self._wake = None
             wake()
         return batch
 
-    def _get(self) -> Sequence[T] | None:
+    def _get(self, timeout: float | None) -> Sequence[T] | None:
+        slice_ = SLICE if timeout is None else timeout
         while True:
             try:
-                return self._batches.get(timeout=SLICE)
+                return self._batches.get(timeout=slice_)
             except queue.Empty:
-                continue
+                if timeout is not None:
+                    return ()
 
 
 class _IOThread(threading.Thread):

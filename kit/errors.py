@@ -11,6 +11,7 @@ token or a gateway's internals. Whose fault it is decides the branch:
     ├── InputError               what the caller passed does not work
     ├── GatewayError             the gateway, or the way to it, said no
     │   ├── ConnectionFailed     no byte of the request left
+    │   ├── ConnectionBroken     the request had left when the connection broke
     │   ├── TimedOut             the deadline passed, or a stream fell silent
     │   ├── BadRequest           400 and its kind
     │   │   └── ModelUnknown     the gateway does not have that model
@@ -37,6 +38,7 @@ __all__ = [
     "AuthenticationFailed",
     "BadRequest",
     "ConfigError",
+    "ConnectionBroken",
     "ConnectionFailed",
     "GatewayError",
     "InputError",
@@ -117,6 +119,10 @@ class GatewayError(KitError):
 
 class ConnectionFailed(GatewayError):
     """No byte of the request left: a wrong address, a gateway that is down, a TLS failure."""
+
+
+class ConnectionBroken(GatewayError):
+    """The request had left, no answer came: the gateway may have taken it."""
 
 
 class TimedOut(GatewayError):

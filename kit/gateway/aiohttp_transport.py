@@ -209,7 +209,7 @@ class _Stream(httpx.AsyncByteStream):
         while failure is None:
             try:
                 piece = await read()
-            except _FAILURES as error:
+            except (*_FAILURES, RuntimeError) as error:  # RuntimeError: the transport was closed
                 failure = error
             else:
                 if not piece:

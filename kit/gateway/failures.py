@@ -73,7 +73,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *secrets:
 
 
 def retry_delay(attempt: int, refusal: Refusal, *, create: bool, jitter: float) -> float | None:
-    """Seconds until the next try, or None for no other. `attempt` counts from 0, `jitter` 0 to 1."""
+    """Seconds until the next try, None for no other; `attempt` from 0, `jitter` from 0 to 1."""
     if refusal.quota or refusal.again == "false":
         return None
     if (refusal.hint or 0) > LONGEST_HINT:
@@ -261,7 +261,7 @@ def _wrapped(message: str) -> Wire:
         found, _ = json.JSONDecoder().raw_decode(message[start:])
     except ValueError:
         return {}
-    return error_of(found) if isinstance(found, dict) else {}
+    return error_of(cast(Wire, found)) if isinstance(found, dict) else {}
 
 
 _NOISE = (

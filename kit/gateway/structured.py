@@ -63,7 +63,7 @@ def parse(text: str, schema: Schema) -> Any:
         if isinstance(schema, dict):
             return _checked(found, schema)
         model = cast(Any, schema)
-        plain = model.model_json_schema()
+        plain: Wire = model.model_json_schema()
         return model.model_validate(_without_added_nulls(found, plain, plain))
     except ProtocolError:
         raise
@@ -74,9 +74,8 @@ def parse(text: str, schema: Schema) -> Any:
 def _checked(found: Any, schema: Wire) -> Any:
     import jsonschema
 
-    complaint = next(
-        jsonschema.Draft202012Validator(format_of(schema)["schema"]).iter_errors(found), None
-    )
+    validator = cast(Any, jsonschema.Draft202012Validator(format_of(schema)["schema"]))
+    complaint = next(validator.iter_errors(found), None)
     if complaint is not None:
         place = "/".join(str(step) for step in complaint.absolute_path) or "the root"
         raise ProtocolError(
@@ -90,7 +89,8 @@ def _without_added_nulls(found: Any, node: Any, root: Wire) -> Any:
     """`found` without the nulls that stand only because strict mode requires every property."""
     if isinstance(node, dict) and "$ref" in node:
         name = str(cast(Wire, node)["$ref"]).rpartition("/")[2]
-        node = (root.get("$defs") or root.get("definitions") or {}).get(name)
+        shared = cast(Wire, root.get("$defs") or root.get("definitions") or {})
+        node = shared.get(name)
     if not isinstance(node, dict):
         return found
     node = cast(Wire, node)
@@ -99,12 +99,16 @@ def _without_added_nulls(found: Any, node: Any, root: Wire) -> Any:
     if isinstance(found, list):
         items = cast(list[Any], found)
         return [_without_added_nulls(one, node.get("items"), root) for one in items]
-    if not isinstance(found, dict) or "properties" not in node:
+    if not isinstance(found, dict):
         return found
-    required, properties = node.get("required") or [], cast(Wire, node["properties"])
+    pairs = cast(Wire, found)
+    if "properties" not in node:
+        return pairs
+    required = cast(list[str], node.get("required") or [])
+    properties = cast(Wire, node["properties"])
     return {
         key: _without_added_nulls(value, properties.get(key), root)
-        for key, value in cast(Wire, found).items()
+        for key, value in pairs.items()
         if value is not None or key in required or key not in properties
     }
 

@@ -7,6 +7,7 @@ that the caller named.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
@@ -73,11 +74,22 @@ def body_of(api: Api, given: Input, model: str, options: Options) -> Wire:
     """The request body. Raises InputError for an empty prompt and for what cannot be sent."""
     if api not in ("responses", "chat"):
         raise InputError(f'api is "responses" or "chat", not {api!r}.')
+    _check_names(options)
     items = [*_objects_of(options.get("history") or []), *items_of(given, options)]
     make = _responses_body if api == "responses" else _chat_body
     body = {"model": model, **make(given, items, options)}
     sent = {key: value for key, value in body.items() if value is not None}
     return {**sent, **(options.get("extra") or {})}
+
+
+def _check_names(options: Options) -> None:
+    for name in options:
+        if name not in Options.__annotations__:
+            near = difflib.get_close_matches(name, Options.__annotations__, n=1)
+            hint = (
+                f"did you mean `{near[0]}`?" if near else "put what has no name here into extra={}."
+            )
+            raise InputError(f"There is no option `{name}`; {hint}")
 
 
 def items_of(given: Input, options: Options) -> list[Wire]:

@@ -1,0 +1,253 @@
+"""The clients people use: every argument optional, what is missing filled in.
+
+Rule: an argument wins over what `%kit use` chose, that over what is configured, and with nothing
+at all the sandbox of this process answers. The magics share one client; scripts make their own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Unpack
+
+import httpx
+
+from kit import local, settings
+from kit.blocking import blocking, run
+from kit.errors import ConfigError, InputError
+from kit.gateway import client as gateway
+from kit.gateway.blocking_stream import Stream
+from kit.gateway.proxies import Proxies
+from kit.gateway.transport import open_transport
+from kit.gateway.wire import Api, Input, Options
+from kit.settings import Endpoint
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "LiteLLMClient",
+    "Status",
+    "choose_model",
+    "client",
+    "status",
+    "use",
+]
+
+Choice = Literal["sandbox", "local", "gateway"]
+CHOICES: tuple[Choice, ...] = ("sandbox", "local", "gateway")
+
+
+class AsyncClient(gateway.AsyncClient):
+    """The asynchronous client of a gateway; with nothing configured, of the sandbox.
+
+    base_url, api_key, model: else LITELLM_BASE_URL, LITELLM_API_KEY, LITELLM_MODEL (environment,
+    `.env`, `~/.env`), else the sandbox, which is started. The others as `kit.gateway.client` has
+    them. Raises ConfigError when what is configured does not work.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        model: str | None = None,
+        *,
+        timeout: float | None = None,
+        idle_timeout: float = 120.0,
+        retries: int = 2,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        found = settings.load(base_url, api_key, model)
+        if transport is None:
+            proxies = Proxies.from_variables(found.proxies)
+            transport = open_transport(ca_file=found.ca_file, proxies=proxies)
+        super().__init__(
+            _endpoint(found, base_url, model),
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            retries=retries,
+            headers=headers,
+            transport=transport,
+        )
+
+
+class Client:
+    """The blocking client: the same as `AsyncClient`, for cells and scripts.
+
+    It works inside a running event loop, and a stop (■, Ctrl-C) ends the request.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        model: str | None = None,
+        *,
+        timeout: float | None = None,
+        idle_timeout: float = 120.0,
+        retries: int = 2,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.inner: gateway.AsyncClient = AsyncClient(
+            base_url,
+            api_key,
+            model,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            retries=retries,
+            headers=headers,
+            transport=transport,
+        )
+
+    chat = blocking(gateway.AsyncClient.chat)
+    respond = blocking(gateway.AsyncClient.respond)
+    submit = blocking(gateway.AsyncClient.submit)
+    retrieve = blocking(gateway.AsyncClient.retrieve)
+    cancel = blocking(gateway.AsyncClient.cancel)
+    delete = blocking(gateway.AsyncClient.delete)
+    models = blocking(gateway.AsyncClient.models)
+    close = blocking(gateway.AsyncClient.aclose)
+
+    @gateway.takes_options
+    def stream(
+        self, prompt: Input, *, api: Api = "responses", **options: Unpack[Options]
+    ) -> Stream:
+        """The answer while it is made: iterate the result for events, then read `.answer`."""
+        return Stream(self.inner.stream(prompt, api=api, **options))
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The gateway this client talks to."""
+        return self.inner.endpoint
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.endpoint.identity!r}, model={self.endpoint.model!r})"
+
+
+class LiteLLMClient:
+    """The names that scripts of the earlier client call; each is one call of `Client`.
+
+    Methods return text. `create_response(…, background=True)` returns the raw JSON of the
+    response, with its `id` and `status`.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        model: str | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self._client = Client(base_url, api_key, model, timeout=timeout)
+
+    def create_chat_completion(self, prompt: str) -> str:
+        return self._client.chat(prompt).text
+
+    def create_response(
+        self,
+        prompt: str,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        background: bool = False,
+    ) -> str:
+        if background:
+            return json.dumps(self._client.submit(prompt, tools=tools).raw, ensure_ascii=False)
+        return self._client.respond(prompt, tools=tools).text
+
+
+# -- what this process has chosen --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Whom the magics talk to. Never holds a key: `key_source` says where one comes from."""
+
+    kind: Choice
+    address: str
+    model: str | None
+    key_source: str | None
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    kind: Choice | None = None
+    model: str | None = None
+
+
+_lock = threading.RLock()
+_chosen = _Chosen()
+_shared: Client | None = None
+
+
+def use(kind: str) -> None:
+    """Let the magics, and clients made without an address, talk to this kind of gateway.
+
+    Raises ConfigError when it is not there: no local model installed, no gateway configured.
+    """
+    if kind not in CHOICES:
+        raise InputError(f"There is no {kind!r} to use: it is sandbox, local or gateway.")
+    if kind == "gateway" and settings.load().endpoint is None:
+        raise ConfigError(
+            "No gateway is configured. Set LITELLM_BASE_URL (and LITELLM_API_KEY), "
+            "or put both into ~/.env."
+        )
+    if kind == "local":
+        local.model_endpoint(settings.load())
+    _choose(replace(_chosen, kind=kind, model=None))
+
+
+def choose_model(name: str | None) -> None:
+    """Use this model from now on; None for the configured one."""
+    _choose(replace(_chosen, model=name))
+
+
+def forget_client() -> None:
+    """Make the shared client anew at its next use: a key or a setting has changed."""
+    _choose(_chosen)
+
+
+def client() -> Client:
+    """The client that the magics share."""
+    global _shared
+    with _lock:
+        if _shared is None:
+            _shared = Client()
+        return _shared
+
+
+def status() -> Status:
+    """Whom `client()` talks to, and where each setting comes from."""
+    found = settings.load()
+    endpoint = client().endpoint
+    kind = endpoint.identity if endpoint.identity in ("sandbox", "local") else "gateway"
+    key = found.sources.get(settings.KEY) if endpoint.api_key else None
+    return Status(kind, endpoint.base_url, endpoint.model, key, found.sources)  # type: ignore[arg-type]
+
+
+def _choose(chosen: _Chosen) -> None:
+    global _chosen, _shared
+    with _lock:
+        _chosen, old, _shared = chosen, _shared, None
+    if old is not None:
+        run(old.inner.aclose)
+
+
+def _endpoint(found: settings.Settings, base_url: str | None, model: str | None) -> Endpoint:
+    kind = None if base_url else _chosen.kind
+    if kind == "local":
+        endpoint = local.model_endpoint(found)
+    elif kind == "sandbox" or found.endpoint is None:
+        endpoint = local.sandbox_endpoint(found)
+    else:
+        endpoint = found.endpoint
+    wanted = model or (None if base_url else _chosen.model)
+    return replace(endpoint, model=wanted, chat_model=wanted) if wanted else endpoint

@@ -1,0 +1,265 @@
+"""The client of one gateway: ask, stream, submit, fetch, cancel.
+
+Rule: it takes a resolved `Endpoint` and knows no default. Who has nothing configured is answered
+above it (connect.py), so the core never reaches up to the sandbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, Unpack, get_type_hints
+
+import httpx
+
+from kit import errors
+from kit.gateway import failures
+from kit.gateway.answer import Answer, answer_of
+from kit.gateway.events import Wire, error_of, objects
+from kit.gateway.exchange import Exchange
+from kit.gateway.stream import AsyncStream, Terms
+from kit.gateway.structured import Schema, parse
+from kit.gateway.transport import open_transport
+from kit.gateway.wire import Api, Input, Options, body_of
+from kit.settings import Endpoint
+
+__all__ = ["AsyncClient", "takes_options"]
+
+CALL_SECONDS = 600.0
+"""The deadline of a call that names none. A stream that names none is bounded by silence alone."""
+
+NEW_ID_SECONDS = 10.0
+"""How long an id just created may be unknown: gateways write it down behind their answer."""
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def takes_options(method: _F) -> _F:
+    """Let `help()` and Shift+Tab show the options by name, which `**options` would hide."""
+    signature = inspect.signature(method)
+    kept = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    hints = get_type_hints(Options)
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+        for name, hint in hints.items()
+    ]
+    method.__signature__ = signature.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
+    return method
+
+
+class AsyncClient:
+    """Talks to one gateway. Safe to share between tasks; close it with `aclose()`.
+
+    timeout: seconds for a whole call, retries included (default 600; streams: none).
+    idle_timeout: seconds a stream may be silent.
+    retries: further tries where sending again is safe.
+    headers: sent with every request.
+    transport: another httpx transport, for tests and replay.
+
+    Every method takes the options of `kit.gateway.wire.Options` by name. Raises GatewayError and
+    its kind for what the gateway does, InputError for what the caller passed.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout: float | None = None,
+        idle_timeout: float = 120.0,
+        retries: int = 2,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self._timeout = timeout
+        self._idle = idle_timeout
+        self._exchange = Exchange(
+            endpoint, transport or open_transport(), retries=retries, headers=headers
+        )
+        self._offered: str | None = None
+        self._created: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.endpoint.identity!r}, model={self.endpoint.model!r})"
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._exchange.aclose()
+
+    @takes_options
+    async def chat(self, prompt: Input, **options: Unpack[Options]) -> Answer:
+        """Ask over chat completions. `prompt`: text, or messages."""
+        return await self._ask("chat", prompt, options)
+
+    @takes_options
+    async def respond(self, prompt: Input, **options: Unpack[Options]) -> Answer:
+        """Ask over the responses API. `prompt`: text, or input items."""
+        return await self._ask("responses", prompt, options)
+
+    @takes_options
+    def stream(
+        self, prompt: Input, *, api: Api = "responses", **options: Unpack[Options]
+    ) -> AsyncStream:
+        """The answer while it is made: iterate the result for events, then read `.answer`."""
+        seconds = options.get("timeout") or self._timeout
+        deadline = time.monotonic() + (seconds or float("inf"))
+
+        async def send() -> httpx.Response:
+            body = await self._body(api, prompt, options)
+            body["stream"] = True
+            if api == "chat":
+                body.setdefault("stream_options", {"include_usage": True})
+            return await self._exchange.send(
+                "POST",
+                _PATHS[api],
+                body,
+                deadline=min(deadline, time.monotonic() + 86_400),
+                model=body["model"],
+                first_byte=self._idle,
+            )
+
+        def finish(answer: Answer) -> Answer:
+            return self._finished(answer, options.get("schema"))
+
+        return AsyncStream(send, Terms(api, self._idle, deadline, self._exchange.secrets, finish))
+
+    @takes_options
+    async def submit(self, prompt: Input, **options: Unpack[Options]) -> Answer:
+        """Start a response in the background. `.id` fetches it; `.status` is mostly "queued".
+
+        A gateway that knows no background answers when it is done, with status "completed".
+        """
+        deadline = self._deadline(options)
+        body = await self._body("responses", prompt, options)
+        # the run may exist although its answer was lost: this finds it at the gateway
+        given: dict[str, Any] = body.get("metadata") or {}
+        metadata = {**given, "kit_request_id": uuid.uuid4().hex}
+        body |= {"background": True, "metadata": metadata}
+        answer = await self._call("POST", "/responses", body, deadline=deadline)
+        if answer.id:
+            self._created[answer.id] = time.monotonic()
+        return answer
+
+    async def retrieve(self, id: str, *, timeout: float | None = None) -> Answer:
+        """The stored response as it stands; a failed one is returned, not raised."""
+        deadline = self._deadline({"timeout": timeout})
+        while True:
+            try:
+                return await self._call("GET", _path_of(id), deadline=deadline)
+            except errors.NotFound:
+                created = self._created.get(id, float("-inf"))
+                if time.monotonic() - created > NEW_ID_SECONDS:
+                    raise
+                await asyncio.sleep(0.5)
+
+    async def cancel(self, id: str, *, timeout: float | None = None) -> Answer:
+        """Cancel a background response; one that has ended comes back as it ended."""
+        deadline = self._deadline({"timeout": timeout})
+        return await self._call("POST", _path_of(id) + "/cancel", {}, deadline=deadline)
+
+    async def delete(self, id: str, *, timeout: float | None = None) -> bool:
+        """Delete a stored response; True when the gateway says that it did."""
+        deadline = self._deadline({"timeout": timeout})
+        raw, _ = await self._exchange.json("DELETE", _path_of(id), deadline=deadline)
+        return bool(raw.get("deleted", True))
+
+    async def models(self, *, timeout: float | None = None) -> list[str]:
+        """The names of the models that the gateway offers to this key."""
+        deadline = self._deadline({"timeout": timeout or 30.0})
+        raw, _ = await self._exchange.json("GET", "/models", deadline=deadline)
+        names = [model.get("id") for model in objects(raw.get("data"))]
+        return [name for name in names if isinstance(name, str)]
+
+    # -- behind the methods ----------------------------------------------------------------
+
+    async def _ask(self, api: Api, prompt: Input, options: Options) -> Answer:
+        deadline = self._deadline(options)
+        body = await self._body(api, prompt, options)
+        answer = await self._call("POST", _PATHS[api], body, deadline=deadline)
+        return self._finished(answer, options.get("schema"))
+
+    async def _call(
+        self, method: str, path: str, body: Wire | None = None, *, deadline: float
+    ) -> Answer:
+        began = time.monotonic()
+        model = (body or {}).get("model")
+        raw, headers = await self._exchange.json(method, path, body, deadline=deadline, model=model)
+        return answer_of(raw, headers, seconds=time.monotonic() - began)
+
+    async def _body(self, api: Api, prompt: Input, options: Options) -> Wire:
+        model = options.get("model")
+        if not model and api == "chat":
+            model = self.endpoint.chat_model
+        return body_of(api, prompt, model or self.endpoint.model or await self._only(), options)
+
+    async def _only(self) -> str:
+        """The one model of a gateway that offers one. Asked once."""
+        if self._offered is None:
+            offered = await self.models()
+            if len(offered) != 1:
+                raise errors.ModelMissing(_which_model(offered))
+            self._offered = offered[0]
+        return self._offered
+
+    def _deadline(self, options: Options) -> float:
+        seconds = options.get("timeout") or self._timeout or CALL_SECONDS
+        return time.monotonic() + seconds
+
+    def _finished(self, answer: Answer, schema: Schema | None) -> Answer:
+        """The answer, if it is one; else the error, which holds it."""
+        try:
+            self._check(answer)
+            if schema is None or not (answer.text or answer.refusal):
+                return answer
+            if answer.refusal and not answer.text:
+                raise errors.ResponseFailed(f"The model refused: {answer.refusal[:300]}")
+            if answer.status == "incomplete":
+                raise errors.ProtocolError(
+                    f"The answer was cut off ({answer.incomplete or 'no reason given'}), so it "
+                    "does not satisfy the schema; raise max_tokens."
+                )
+            return dataclasses.replace(answer, parsed=parse(answer.text, schema))
+        except errors.KitError as error:
+            error.answer = answer
+            raise
+
+    def _check(self, answer: Answer) -> None:
+        if answer.status == "failed":
+            raise failures.error_from(error_of(answer.raw), *self._exchange.secrets)
+        if answer.status == "cancelled":
+            raise errors.ResponseFailed("The response was cancelled.")
+        if answer.status == "completed" and not answer.output and answer.usage is None:
+            raise errors.ProtocolError(
+                "The gateway says `completed` but sent no answer and no usage; ask again, and "
+                "tell whoever runs the gateway."
+            )
+
+
+_PATHS: dict[Api, str] = {"responses": "/responses", "chat": "/chat/completions"}
+
+
+def _path_of(id: str) -> str:
+    """Ids are opaque, may be long, and may hold anything."""
+    if not id:
+        raise errors.InputError("The id is empty.")
+    return "/responses/" + urllib.parse.quote(id, safe="")
+
+
+def _which_model(offered: list[str]) -> str:
+    if not offered:
+        return "The gateway lists no model. Name one: set LITELLM_MODEL, or model=…"
+    shown = ", ".join(offered[:12]) + (
+        f" and {len(offered) - 12} more" if len(offered) > 12 else ""
+    )
+    return f"The gateway offers several models: {shown}.\nChoose one: set LITELLM_MODEL, or model=…"

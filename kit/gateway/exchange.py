@@ -1,0 +1,248 @@
+"""One HTTP exchange with a gateway: time-outs, limits, and sending again where that is safe.
+
+Rule: a request goes to the endpoint's own address and nowhere else (no redirects, no cookies),
+and whatever happens becomes one of kit's errors, without the key in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, cast
+
+import httpx
+
+from kit import errors
+from kit.errors import redact
+from kit.gateway import failures
+from kit.gateway.events import Wire, error_of
+from kit.gateway.transport import UNSENT
+from kit.settings import Endpoint
+
+__all__ = ["MAX_BODY_BYTES", "Exchange", "decoded"]
+
+MAX_BODY_BYTES = 64 * 2**20
+"""Of an answer that is no stream."""
+
+MAX_ERROR_BYTES = 64 * 1024
+CONNECT_SECONDS = 10.0
+
+
+class Exchange:
+    """Sends requests to one endpoint. `retries` counts further tries after the first."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        retries: int = 2,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self._transport = transport
+        self._retries = retries
+        self._key = endpoint.api_key.reveal() if endpoint.api_key else ""
+        self._urls: dict[str, httpx.URL] = {}
+        own = {
+            "user-agent": "responses-kit",
+            "accept-encoding": "gzip, deflate",
+            "content-type": "application/json",
+        }
+        keyed = {"authorization": f"Bearer {self._key}"} if self._key else {}
+        self._headers = httpx.Headers({**own, **endpoint.headers, **(headers or {}), **keyed})
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self._key,) if self._key else ()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Wire | None = None,
+        *,
+        deadline: float,
+        model: str | None = None,
+        first_byte: float | None = None,
+    ) -> httpx.Response:
+        """The response to the first try that gives one, its body not yet read.
+
+        `deadline` is on `time.monotonic`'s clock; `first_byte` bounds each wait for the head of
+        the answer, in seconds. Raises GatewayError; the response's status is below 300.
+        """
+        content = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
+        create = method == "POST" and not path.endswith("/cancel")
+        attempt = 0
+        while True:
+            outcome = await self._try(method, path, content, deadline, first_byte)
+            if isinstance(outcome, httpx.Response):
+                if outcome.status_code < 300:
+                    return outcome
+                refusal = await self._refusal(outcome, deadline)
+                error = failures.error_for(refusal, model=model, keyed=bool(self._key))
+                delay = failures.retry_delay(
+                    attempt, refusal, create=create, jitter=random.random()
+                )
+            else:
+                error = self._unreached(outcome)
+                again = not _is_tls(outcome) and (isinstance(outcome, UNSENT) or not create)
+                delay = failures.backoff(attempt, random.random()) if again else None
+            attempt += 1
+            late = delay is not None and time.monotonic() + delay >= deadline
+            if delay is None or late or attempt > self._retries:
+                raise error from None
+            await asyncio.sleep(delay)
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        body: Wire | None = None,
+        *,
+        deadline: float,
+        model: str | None = None,
+    ) -> tuple[Wire, Mapping[str, str]]:
+        """Send, read the whole answer, and return its object and its headers (lower-case)."""
+        response = await self.send(method, path, body, deadline=deadline, model=model)
+        headers = dict(response.headers)
+        try:
+            async with asyncio.timeout_at(_loop_time(deadline)):
+                raw = decoded(await read_bounded(response, MAX_BODY_BYTES), headers)
+        except TimeoutError:
+            raise late_error() from None
+        except httpx.TransportError as error:
+            raise self._broken(error) from None
+        if raw.get("error") and raw.get("object") != "response":
+            raise failures.error_from(error_of(raw), *self.secrets, status=response.status_code)
+        return raw, headers
+
+    async def _try(
+        self, method: str, path: str, content: bytes, deadline: float, first_byte: float | None
+    ) -> httpx.Response | httpx.TransportError:
+        left = max(deadline - time.monotonic(), 0.001)
+        connect = min(CONNECT_SECONDS, left)
+        request = httpx.Request(
+            method,
+            self._url(path),
+            headers=self._headers,
+            content=content or None,
+            extensions={"timeout": {"connect": connect, "pool": left}},
+        )
+        wait = left if first_byte is None else min(left, first_byte)
+        try:
+            async with asyncio.timeout(wait):
+                return await self._transport.handle_async_request(request)
+        except TimeoutError:
+            raise late_error() from None
+        except httpx.TransportError as error:
+            return error
+
+    def _url(self, path: str) -> httpx.URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = httpx.URL(self.endpoint.base_url + path)
+            if len(self._urls) < 8:  # the few fixed paths; ids come and go
+                self._urls[path] = url
+        return url
+
+    async def _refusal(self, response: httpx.Response, deadline: float) -> failures.Refusal:
+        body = b""
+        try:
+            async with asyncio.timeout(min(10.0, max(deadline - time.monotonic(), 0.1))):
+                body = await read_bounded(response, MAX_ERROR_BYTES, cut=True)
+        except (TimeoutError, httpx.TransportError):
+            pass  # the status says enough
+        return failures.read_refusal(
+            response.status_code, dict(response.headers), body, *self.secrets
+        )
+
+    def _unreached(self, error: httpx.TransportError) -> errors.GatewayError:
+        if not isinstance(error, UNSENT):
+            return self._broken(error)
+        address = self.endpoint.base_url.removesuffix("/v1")
+        if _is_tls(error):
+            return errors.ConnectionFailed(
+                f"The certificate of {address} is not trusted here ({self._why(error)}).\n"
+                "If your company signs its own, set SSL_CERT_FILE to its CA file."
+            )
+        if isinstance(error, httpx.PoolTimeout):
+            return errors.ConnectionFailed("Too many requests were waiting for a free connection.")
+        return errors.ConnectionFailed(
+            f"No gateway answers at {address} ({self._why(error)}). "
+            "Check LITELLM_BASE_URL and that the gateway runs; %kit use sandbox needs none."
+        )
+
+    def _broken(self, error: httpx.TransportError) -> errors.GatewayError:
+        return errors.ConnectionBroken(
+            f"The connection broke after the request had left ({self._why(error)}). "
+            "The gateway may have taken it, so it was not sent again."
+        )
+
+    def _why(self, error: BaseException) -> str:
+        return redact(str(error) or type(error).__name__, *self.secrets)[:160].rstrip(". ")
+
+
+def decoded(body: bytes, headers: Mapping[str, str]) -> Wire:
+    """The JSON object in `body`. Raises ProtocolError for anything else, HTML above all."""
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        kind = headers.get("content-type", "").partition(";")[0].strip() or "no content type"
+        what = "a web page" if "html" in kind or body[:200].lstrip()[:1] == b"<" else kind[:60]
+        raise errors.ProtocolError(
+            f"The gateway answered with {what} where JSON belongs. "
+            "Check that LITELLM_BASE_URL is the gateway itself and not a page or a login before it."
+        ) from None
+    if not isinstance(raw, dict):
+        raise errors.ProtocolError("The gateway answered with JSON that is no object.")
+    return cast(Wire, raw)
+
+
+async def read_bounded(response: httpx.Response, limit: int, *, cut: bool = False) -> bytes:
+    """The whole body, closed afterwards; over `limit` bytes it is cut, or ProtocolError."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async for piece in stream_of(response):
+            size += len(piece)
+            pieces.append(piece)
+            if size > limit:
+                if cut:
+                    break
+                raise errors.ProtocolError(f"The gateway's answer is larger than {limit:,} bytes.")
+    finally:
+        await response.aclose()
+    return b"".join(pieces)[:limit]
+
+
+def stream_of(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body's pieces as they arrive. The transport has already decompressed them."""
+    return cast(httpx.AsyncByteStream, response.stream).__aiter__()
+
+
+def late_error() -> errors.TimedOut:
+    return errors.TimedOut(
+        "The gateway did not answer in time. It may still be at work on the request; "
+        "give a longer timeout, or use submit() for what takes minutes."
+    )
+
+
+def _is_tls(error: BaseException) -> bool:
+    cause: Any = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _loop_time(deadline: float) -> float:
+    return asyncio.get_running_loop().time() + deadline - time.monotonic()

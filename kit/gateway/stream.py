@@ -1,0 +1,248 @@
+"""A stream of typed events that ends in an answer, or says why not.
+
+Rules: bytes that stop are not an answer; only a terminal event is. Whoever leaves early closes the
+connection. What arrived is never lost: `partial` has it at any time, and so has the error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import httpx
+
+from kit import errors
+from kit.gateway import failures
+from kit.gateway.answer import Answer, answer_of
+from kit.gateway.assembly import ResponseAssembly
+from kit.gateway.completion import ChatAssembly
+from kit.gateway.events import (
+    TERMINAL,
+    Event,
+    Finished,
+    Snapshot,
+    Wire,
+    chat_events,
+    response_event,
+)
+from kit.gateway.exchange import MAX_BODY_BYTES, decoded, read_bounded, stream_of
+from kit.gateway.sse import Decoder, Frame
+
+__all__ = ["AsyncStream", "Terms"]
+
+MAX_STREAM_BYTES = 512 * 2**20
+MAX_BAD_FRAMES = 3
+"""Frames in a row that are no JSON, before the stream is given up."""
+
+AFTER_ERROR_SECONDS = 2.0
+"""How long to read on after an `error` frame: `response.failed` with the reason tends to follow."""
+
+AFTER_END_SECONDS = 0.1
+"""How long to wait for the body's end after the answer's, so that the connection can be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for one stream. `deadline` is on `time.monotonic`'s clock."""
+
+    api: str
+    idle: float
+    deadline: float
+    secrets: tuple[str, ...] = ()
+    finish: Callable[[Answer], Answer] = lambda answer: answer
+
+
+class AsyncStream:
+    """Iterate it for events; afterwards `answer` is the whole.
+
+    `text` is what a person can read so far, `partial` the answer so far, also after an error.
+    Leaving an `async with` block, or `aclose()`, closes the connection.
+    """
+
+    def __init__(self, send: Callable[[], Awaitable[httpx.Response]], terms: Terms) -> None:
+        self._send = send
+        self._terms = terms
+        self._assembly = ResponseAssembly() if terms.api == "responses" else ChatAssembly()
+        self._lock = threading.Lock()  # `text` and `partial` are read from other threads
+        self._headers: Mapping[str, str] = {}
+        self._began = time.monotonic()
+        self._answer: Answer | None = None
+        self._error: errors.KitError | None = None
+        self._ended = False
+        self._bad_frames = 0
+        self._size = 0
+        self._running: AsyncGenerator[list[Event], None] | None = None
+
+    @property
+    def text(self) -> str:
+        """The visible text so far."""
+        with self._lock:
+            return self._assembly.text
+
+    @property
+    def partial(self) -> Answer:
+        """The answer as far as it has come."""
+        return self._answer or self._read_answer()
+
+    @property
+    def answer(self) -> Answer:
+        """The whole answer. Raises what the stream failed with; InputError before its end."""
+        if self._answer is not None:
+            return self._answer
+        if self._error is not None:
+            raise self._error
+        raise errors.InputError("The stream has not ended: iterate it first, or read .partial.")
+
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        async for events in self.batches():
+            for event in events:
+                yield event
+
+    async def aclose(self) -> None:
+        """Close the connection now; what has arrived stays in `partial`."""
+        if self._running is not None:
+            await self._running.aclose()
+
+    def batches(self) -> AsyncGenerator[list[Event], None]:
+        """The events that arrived together, together: one list for each piece of the body."""
+        if self._running is None:
+            self._running = self._run()
+        return self._running
+
+    async def _run(self) -> AsyncGenerator[list[Event], None]:
+        try:
+            async for events in self._read():
+                yield events
+            self._answer = self._terms.finish(self._outcome())
+        except errors.KitError as error:
+            self._error = error
+            if error.answer is None:
+                error.answer = self._read_answer()
+            raise
+
+    async def _read(self) -> AsyncGenerator[list[Event], None]:
+        response = await self._send()
+        self._headers = dict(response.headers)
+        try:
+            if "json" in response.headers.get("content-type", ""):
+                yield [await self._read_json(response)]
+                return
+            decoder = Decoder()
+            async for piece in self._pieces(response):
+                events = [event for frame in decoder.feed(piece) for event in self._take(frame)]
+                if events:
+                    yield events
+            if self._size and not self._assembly.terminal and not self._assembly.error:
+                self._check_is_stream(response)
+        finally:
+            await response.aclose()
+
+    async def _read_json(self, response: httpx.Response) -> Event:
+        """JSON although a stream was asked for: the response as it stands, in one piece."""
+        try:
+            async with asyncio.timeout(max(self._terms.deadline - time.monotonic(), 0.001)):
+                raw = decoded(await read_bounded(response, MAX_BODY_BYTES), self._headers)
+        except (TimeoutError, httpx.TransportError) as error:
+            raise self._cut(error) from None
+        if raw.get("error") and raw.get("object") != "response":
+            raise failures.error_from(raw["error"], *self._terms.secrets)
+        self._answer = answer_of(raw, self._headers, seconds=self._seconds())
+        type_ = f"response.{self._answer.status}"
+        return (Finished if type_ in TERMINAL else Snapshot)(type_, raw, raw)
+
+    async def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        pieces = stream_of(response)
+        while True:
+            try:
+                async with asyncio.timeout(self._patience()):
+                    piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            except (TimeoutError, httpx.TransportError) as error:
+                if self._ended or self._assembly.terminal or self._assembly.error:
+                    return
+                raise self._cut(error) from None
+            self._size += len(piece)
+            if self._size > MAX_STREAM_BYTES:
+                raise errors.ProtocolError(f"The stream is larger than {MAX_STREAM_BYTES:,} bytes.")
+            yield piece
+
+    def _patience(self) -> float:
+        if self._ended or (self._assembly.terminal and self._terms.api == "responses"):
+            return AFTER_END_SECONDS
+        if self._assembly.error:
+            return AFTER_ERROR_SECONDS
+        return max(min(self._terms.idle, self._terms.deadline - time.monotonic()), 0.001)
+
+    def _take(self, frame: Frame) -> list[Event]:
+        if self._ended:
+            return []
+        if frame.data.startswith("[DONE]"):
+            self._ended = True
+            if isinstance(self._assembly, ChatAssembly):
+                self._assembly.finish()
+            return []
+        try:
+            raw = json.loads(frame.data)
+        except (ValueError, RecursionError):
+            self._bad_frames += 1
+            if self._bad_frames >= MAX_BAD_FRAMES:
+                raise errors.ProtocolError(
+                    f"The stream holds what is no JSON, {MAX_BAD_FRAMES} times in a row; "
+                    "what had arrived is in .answer."
+                ) from None
+            return [Event("kit.unreadable", {"data": frame.data[:1000]})]
+        self._bad_frames = 0
+        if not isinstance(raw, dict):
+            return []
+        raw = cast(Wire, raw)
+        with self._lock:
+            self._assembly.feed(raw)
+        if self._terms.api == "chat":
+            return chat_events(raw)
+        return [response_event(raw, frame.event)]
+
+    def _outcome(self) -> Answer:
+        """The answer, if the gateway said that it is one."""
+        if self._answer is None and not self._assembly.terminal:
+            if self._assembly.error is not None:
+                raise failures.error_from(self._assembly.error, *self._terms.secrets)
+            raise self._cut(None)
+        if isinstance(self._assembly, ChatAssembly) and self._assembly.error is not None:
+            raise failures.error_from(self._assembly.error, *self._terms.secrets)
+        return self._answer or self._read_answer()
+
+    def _cut(self, error: BaseException | None) -> errors.GatewayError:
+        got = f"{len(self.text):,} characters had arrived and are in .answer."
+        if isinstance(error, TimeoutError | httpx.ReadTimeout):
+            if time.monotonic() >= self._terms.deadline:
+                return errors.TimedOut(f"The time for the whole call is over; {got}")
+            return errors.TimedOut(f"The gateway sent nothing for {self._terms.idle:.0f} s; {got}")
+        return errors.StreamInterrupted(f"The stream broke off before the answer's end; {got}")
+
+    def _check_is_stream(self, response: httpx.Response) -> None:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        if kind not in ("", "text/event-stream"):
+            raise errors.ProtocolError(
+                f"The gateway answered with {kind[:60]} where a stream belongs. "
+                "Check that LITELLM_BASE_URL is the gateway itself and not a page before it."
+            )
+
+    def _read_answer(self) -> Answer:
+        with self._lock:
+            raw = self._assembly.response()
+        return answer_of(raw, self._headers, seconds=self._seconds())
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
