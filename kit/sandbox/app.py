@@ -1,0 +1,158 @@
+"""The sandbox as an ASGI app: routes, errors in one shape, and the headers every answer carries."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from kit.sandbox.answering import Answerer, Sandbox
+from kit.sandbox.chat import Chat
+from kit.sandbox.model_name import MODEL
+from kit.sandbox.problems import Refused, as_json
+from kit.sandbox.response_object import NO_MODEL
+from kit.sandbox.responses import Responses
+from kit.sandbox.store import Store
+from kit.serving import ASGIApp, Guard, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from kit.sandbox.library import Library
+
+STORE_FILE = "sandbox.sqlite3"
+WRONG_KEY = "sk-wrong"
+"""The one key that is refused, so that anybody can see what a wrong key looks like."""
+
+
+def create_app(
+    *,
+    answer: Answerer,
+    library: Callable[[], Library],
+    store: Store,
+    pace: float = 1.0,
+    clock: Callable[[], float] = time.time,
+    hosts: Iterable[str] = (),
+) -> ASGIApp:
+    """The gateway over its parts. `library` is called at the first question; `pace` stretches time
+    (0: at once). It answers on loopback names and `hosts` only, and closes the store at its end.
+    """
+    sandbox = Sandbox(answer, library, store, pace, clock)
+    routes = [
+        Route("/models", models, methods=["GET"]),
+        Route("/models/{id}", model, methods=["GET"]),
+        *Responses(sandbox).routes(),
+        *Chat(sandbox).routes(),
+    ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        store.close()
+
+    app = Starlette(
+        routes=[Mount("/v1", routes=routes), *routes],
+        exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _broken},
+        lifespan=lifespan,
+    )
+    return Guard(_Labels(app), hosts=hosts)
+
+
+def open_sandbox(
+    *, folders: Sequence[Path] = (), store: Path | None = None, pace: float = 1.0
+) -> ASGIApp:
+    """The gateway as users have it: over the toolkit's own pages and `folders`.
+
+    `store` is the file of its responses; None keeps them in memory.
+    """
+    from kit.sandbox.mind import answer
+
+    return create_app(answer=answer, library=_opener(folders), store=Store(store), pace=pace)
+
+
+def _opener(folders: Sequence[Path]) -> Callable[[], Library]:
+    """A function that opens the library when it is first called, once for all threads."""
+    lock = threading.Lock()
+    opened: list[Library] = []
+
+    def library() -> Library:
+        from kit.sandbox.library import Library
+
+        with lock:
+            if not opened:
+                opened.append(Library.open(folders))
+            return opened[0]
+
+    return library
+
+
+async def models(_request: Request) -> Response:
+    return as_json({"object": "list", "data": [_model()]})
+
+
+async def model(request: Request) -> Response:
+    if request.path_params["id"] != MODEL:
+        raise Refused(404, "The sandbox lists one model: 'sandbox'.", code="model_not_found")
+    return as_json(_model())
+
+
+def _model() -> dict[str, object]:
+    return {"id": MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "responses-kit"}
+
+
+async def _refused(_request: Request, problem: Any) -> Response:
+    return problem.response()
+
+
+async def _no_route(request: Request, problem: Any) -> Response:
+    message = f"{request.method} {request.url.path[:200]} is nothing the sandbox serves."
+    return Refused(problem.status_code, message, headers=problem.headers).response()
+
+
+async def _broken(_request: Request, _problem: Exception) -> Response:
+    message = "The sandbox itself failed at this request; this is a bug in it."
+    return Refused(500, message, kind="server_error").response()
+
+
+class _Labels:
+    """Refuses the wrong key, and names every answer: an id to quote, and that no model wrote it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        labels = [
+            (b"x-request-id", f"req_{secrets.token_hex(12)}".encode()),
+            (b"x-sandbox", NO_MODEL.encode()),
+        ]
+
+        async def labelled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *labels]
+            await send(message)
+
+        app = _wrong_key if _key(scope) == WRONG_KEY else self.app
+        await app(scope, receive, labelled)
+
+
+def _key(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return value.decode("latin-1").removeprefix("Bearer ").strip()
+    return ""
+
+
+async def _wrong_key(scope: Scope, receive: Receive, send: Send) -> None:
+    message = "Incorrect API key provided. The sandbox takes any other, and none."
+    problem = Refused(401, message, code="invalid_api_key")
+    await problem.response()(scope, receive, send)
