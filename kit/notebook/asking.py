@@ -10,7 +10,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kit.errors import InputError, Interrupted, KitError
 from kit.notebook.arguments import Command, nearest
@@ -173,7 +173,8 @@ class _Attempt:
         while (events := stream.poll(_POLL)) is not None:
             for event in events:
                 progress.note(event)
-            self.screen.show(stream.text, progress.line(time.monotonic()))
+            if self.screen.is_due():  # the text is put together only where it is shown
+                self.screen.show(stream.text, progress.line(time.monotonic()))
 
     def partial(self, error: BaseException) -> Any:
         """What the error carries, else what the stream has; None when nothing arrived."""
@@ -218,18 +219,18 @@ def _keep(
 
 
 def _after(question: Question, answer: Any) -> Conversation:
-    """The conversation with this turn in it."""
-    from kit.gateway.attachments import file_part, image_part
+    """The conversation with this turn in it.
+
+    The answer goes back as what it said and not as the items it came in: ids of reasoning and
+    searches mean nothing to another API or model, and many gateways refuse them.
+    """
+    from kit.gateway.wire import items_of
 
     options = question.options
-    parts = [
-        {"type": "input_text", "text": question.prompt},
-        *(image_part(image) for image in options.get("images", ())),
-        *(file_part(path) for path in options.get("files", ())),
-    ]
-    turn = {"type": "message", "role": "user", "content": parts}
+    turn = items_of(question.prompt, cast(Any, options))
+    said = answer.text or answer.refusal
     return Conversation(
-        items=(*options.get("history", ()), turn, *answer.items),
+        items=(*options.get("history", ()), *turn, {"role": "assistant", "content": said}),
         system=options.get("system"),
         model=options.get("model"),
     )

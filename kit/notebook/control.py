@@ -45,12 +45,10 @@ def _status(arguments: list[str], session: Session) -> str:
         ("gateway", _GATEWAYS.get(status.kind, "{address}").format(address=status.address)),
         ("model", status.model or "not chosen: the gateway is asked which it has"),
         ("key", status.key_source or "none"),
-        *((name, f"from {place}") for name, place in dict(status.sources or {}).items()),
+        *((name, f"from {place}") for name, place in status.sources.items()),
     ]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
-    if status.note:
-        lines.append(str(status.note))
     return "\n".join([*lines, "", _next_step(status)])
 
 
@@ -113,7 +111,7 @@ def _login(arguments: list[str], session: Session) -> str:
         )
     address = normalise(arguments[0]) if arguments else _own_address(connect.status())
     place = keys.remember(address, _ask_for_key(address))
-    connect.renew()
+    connect.forget_client()
     kept = "the system's keyring" if place == "keyring" else "memory, until this kernel ends"
     return f"The key for {address} is kept in {kept}."
 
@@ -152,7 +150,7 @@ def _logout(arguments: list[str], session: Session) -> str:
     _take(arguments, len(arguments[:1]), "%kit logout [ADDRESS]")
     address = normalise(arguments[0]) if arguments else _own_address(connect.status())
     had_one = keys.forget(address)
-    connect.renew()
+    connect.forget_client()
     return f"The key for {address} is forgotten." if had_one else f"No key is kept for {address}."
 
 
@@ -162,7 +160,7 @@ def _trust(arguments: list[str], session: Session) -> str:
 
     _take(arguments, 0, "%kit trust")
     folder, address = trust()
-    connect.renew()
+    connect.forget_client()
     return f"{folder / '.env'} may name the address {address}, and your key may go there."
 
 

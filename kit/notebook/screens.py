@@ -23,10 +23,14 @@ __all__ = ["LiveScreen", "NoScreen", "Screen", "StillScreen", "TerminalScreen", 
 
 _FIRST_SHOWN = 0.2
 """Seconds before anything is shown: an answer that is there sooner is shown once, whole."""
+_TERMINAL_PAUSE = 0.03
+"""Seconds between two writes to a terminal."""
 
 
 class Screen(Protocol):
-    """`show` may be called often, `finish` once for a whole answer, else `close` once."""
+    """`show` is called whenever it `is_due`, then `finish` for a whole answer, else `close`."""
+
+    def is_due(self) -> bool: ...
 
     def show(self, text: str, status: str) -> None: ...
 
@@ -53,6 +57,9 @@ class NoScreen:
     def __init__(self, shell: Any, format: str) -> None:
         self._shell = shell
         self._format = format
+
+    def is_due(self) -> bool:
+        return False
 
     def show(self, text: str, status: str) -> None:
         pass
@@ -102,10 +109,13 @@ class LiveScreen(StillScreen):
         self._due = time.monotonic() + _FIRST_SHOWN
         self._shown = ("", "")
 
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._due
+
     def show(self, text: str, status: str) -> None:
-        started = time.monotonic()
-        if started < self._due or (text, status) == self._shown or not (text or status):
+        if (text, status) == self._shown or not (text or status):
             return
+        started = time.monotonic()
         self._shown = (text, status)
         as_text = self._format == "text"
         self._place({"text/plain": plain(text or status)} if as_text else live_bundle(text, status))
@@ -133,6 +143,10 @@ class TerminalScreen(NoScreen):
     def __init__(self, shell: Any, format: str) -> None:
         super().__init__(shell, format)
         self._written = ""
+        self._due = 0.0
+
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._due
 
     def show(self, text: str, status: str) -> None:
         if not text.startswith(self._written):  # the gateway says at the end that it meant another
@@ -140,6 +154,7 @@ class TerminalScreen(NoScreen):
             self._written = ""
         self._write(plain(text[len(self._written) :]))
         self._written = text
+        self._due = time.monotonic() + _TERMINAL_PAUSE
 
     def finish(self, answer: Any, notes: Sequence[str]) -> None:
         self.close(answer, notes)

@@ -1,0 +1,194 @@
+"""A real kernel, and a small gateway that drips: what the notebook tests stand on.
+
+`Kernel.run` gives a cell back the way a notebook would save it: updates of a display replace it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+from kit.serving import serve_in_thread
+
+REPLY_SECONDS = 30.0
+
+
+@dataclass
+class Cell:
+    """One executed cell: what a saved notebook would hold of it, and what went by."""
+
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    updates: int = 0
+    reply: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def displays(self) -> list[dict[str, str]]:
+        return [one["data"] for one in self.outputs if "data" in one]
+
+    @property
+    def printed(self) -> str:
+        return "".join(one["text"] for one in self.outputs if one.get("name") == "stdout")
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        return next((one for one in self.outputs if "ename" in one), None)
+
+    @property
+    def next_inputs(self) -> list[str]:
+        return [one["text"] for one in self.reply["payload"] if one["source"] == "set_next_input"]
+
+
+class Kernel:
+    """A kernel with the extension loaded."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(env={**os.environ, **environment}, cwd=environment["HOME"])
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=REPLY_SECONDS)
+        assert self.run("%load_ext kit\nimport kit").error is None
+
+    def run(
+        self,
+        code: str,
+        *,
+        stop_when: Callable[[Cell], bool] | None = None,
+        typed: str | None = None,
+    ) -> Cell:
+        """Run a cell. `stop_when`: press ■ once it holds; `typed`: what the person types."""
+        began = time.monotonic()
+        request = self.client.execute(code, allow_stdin=typed is not None)
+        cell = Cell()
+        places: dict[str, int] = {}
+        while True:
+            if typed is not None and self._is_asked():
+                self.client.input(typed)
+                typed = None
+            message = self._message()
+            if message is None or message["parent_header"].get("msg_id") != request:
+                assert time.monotonic() - began < REPLY_SECONDS, "the cell did not end"
+                continue
+            if self._take(message, cell, places):
+                break
+            if stop_when is not None and stop_when(cell):
+                stop_when, began = None, time.monotonic()
+                self.manager.interrupt_kernel()
+        cell.seconds = time.monotonic() - began
+        cell.reply = self._reply(request)
+        return cell
+
+    def value(self, expression: str) -> Any:
+        """What an expression is worth in the kernel; it must be JSON."""
+        cell = self.run(f"import json; print(json.dumps({expression}))")
+        assert cell.error is None, cell.error
+        return json.loads(cell.printed)
+
+    def complete(self, code: str) -> list[str]:
+        reply = self.client.complete(code, reply=True, timeout=REPLY_SECONDS)["content"]
+        return reply["matches"]
+
+    def _is_asked(self) -> bool:
+        try:
+            self.client.get_stdin_msg(timeout=0.05)
+        except queue.Empty:
+            return False
+        return True
+
+    def _message(self) -> dict[str, Any] | None:
+        try:
+            return self.client.get_iopub_msg(timeout=0.1)
+        except queue.Empty:
+            return None
+
+    def _take(self, message: dict[str, Any], cell: Cell, places: dict[str, int]) -> bool:
+        """Note what a message brings; whether the cell has ended."""
+        content, kind = message["content"], message["msg_type"]
+        if kind == "status":
+            return content["execution_state"] == "idle"
+        shown = content.get("transient", {}).get("display_id")
+        if kind == "update_display_data":
+            cell.updates += 1
+            cell.outputs[places[shown]] = content
+        elif kind in ("display_data", "execute_result", "stream", "error"):
+            places[shown] = len(cell.outputs)
+            cell.outputs.append(content)
+        return False
+
+    def _reply(self, request: str) -> dict[str, Any]:
+        while True:
+            message = self.client.get_shell_msg(timeout=REPLY_SECONDS)
+            if message["parent_header"].get("msg_id") == request:
+                return message["content"]
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+
+class Dripping:
+    """A gateway that sends one word at a time for ever, and notes when its reader leaves."""
+
+    def __init__(self) -> None:
+        self.left = threading.Event()
+        self.requests: list[dict[str, Any]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        body = b""
+        while (message := await receive())["type"] == "http.request":
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        self.requests.append(json.loads(body or b"{}"))
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        dripping = asyncio.create_task(self._drip(send))
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        dripping.cancel()
+        self.left.set()
+
+    async def _drip(self, send: Any) -> None:
+        chunk = {"id": "c1", "object": "chat.completion.chunk", "model": "drip"}
+        while True:
+            delta = {"index": 0, "delta": {"content": "word "}, "finish_reason": None}
+            data = json.dumps(chunk | {"choices": [delta]})
+            await send(
+                {
+                    "type": "http.response.body",
+                    "body": f"data: {data}\n\n".encode(),
+                    "more_body": True,
+                }
+            )
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Generator[Kernel, None, None]:
+    """One kernel for a module's tests, with nothing configured: it talks to the sandbox."""
+    kernel = Kernel({"HOME": str(tmp_path_factory.mktemp("kernel-home"))})
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture(scope="module")
+def dripping() -> Generator[tuple[Dripping, str], None, None]:
+    """The dripping gateway and its address."""
+    gateway = Dripping()
+    served = serve_in_thread(gateway)
+    yield gateway, served.url
+    served.stop()
