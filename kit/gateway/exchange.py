@@ -87,7 +87,9 @@ class Exchange:
                 if outcome.status_code < 300:
                     return outcome
                 refusal = await self._refusal(outcome, deadline)
-                error = failures.error_for(refusal, model=model, keyed=bool(self._key))
+                error = failures.error_for(
+                    refusal, method=method, path=path, model=model, keyed=bool(self._key)
+                )
                 delay = failures.retry_delay(
                     attempt, refusal, create=create, jitter=random.random()
                 )

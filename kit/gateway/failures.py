@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, cast
 
 from kit import errors
@@ -120,17 +121,16 @@ def _until(moment: str, now: str | None) -> float | None:
         return None
 
 
-def error_for(refusal: Refusal, *, model: str | None = None, keyed: bool = True) -> Exception:
+def error_for(
+    refusal: Refusal, *, method: str = "POST", path: str = "", model: str | None, keyed: bool
+) -> errors.GatewayError:
     """The error of one refused request, worded for the person who made it."""
-    said = f" The gateway says: {refusal.message}" if refusal.message else ""
-    kind, text = _kind_and_text(refusal, model, keyed)
-    quote = (
-        f"\nRequest id: {refusal.request_id}"
-        if refusal.request_id and refusal.status >= 500
-        else ""
-    )
+    kind, text = _kind_and_text(refusal, f"{method} {path}", model, keyed)
+    silent = refusal.message.lower() in _PHRASES
+    said = "" if silent else f" The gateway says: {refusal.message}"
+    quote = refusal.status >= 500 and refusal.request_id
     return kind(
-        text + said + quote,
+        text + said + (f"\nRequest id: {refusal.request_id}" if quote else ""),
         status=refusal.status,
         code=refusal.code or None,
         request_id=refusal.request_id,
@@ -138,52 +138,82 @@ def error_for(refusal: Refusal, *, model: str | None = None, keyed: bool = True)
     )
 
 
+_Kind = type[errors.GatewayError]
+_PHRASES = {"", "null"} | {status.phrase.lower() for status in HTTPStatus}
+"""What says no more than the status does."""
+
+
 def _kind_and_text(
-    refusal: Refusal, model: str | None, keyed: bool
-) -> tuple[type[errors.GatewayError], str]:
-    status = refusal.status
+    refusal: Refusal, request: str, model: str | None, keyed: bool
+) -> tuple[_Kind, str]:
     if _is_about_the_key(refusal, keyed):
-        if not keyed:
-            return errors.AuthenticationFailed, (
-                "The gateway wants a key. Set LITELLM_API_KEY, or run %kit login."
-            )
-        return errors.AuthenticationFailed, (
-            "The gateway does not accept the key. Check LITELLM_API_KEY, or run %kit login."
-        )
-    if status == 403:
-        return errors.AuthenticationFailed, "The gateway does not allow this with this key."
+        what = "does not accept the key. Check LITELLM_API_KEY" if keyed else _NO_KEY
+        return errors.AuthenticationFailed, f"The gateway {what}, or run %kit login."
     if _is_about_the_model(refusal):
         name = f" {model!r}" if model else ""
         return errors.ModelUnknown, (
             f"The gateway does not offer the model{name}; %kit models lists what it does."
         )
-    if status == 404:
-        return (
-            errors.NotFound,
-            "The gateway does not know this: the id or the path is wrong, or has expired.",
-        )
-    if refusal.quota:
-        return (
-            errors.QuotaExceeded,
-            "A budget or quota at the gateway is used up; waiting does not help.",
-        )
-    if status == 429:
-        wait = f" for {refusal.hint:.0f} s" if refusal.hint else " a little"
-        return errors.RateLimited, f"The gateway has too many requests; wait{wait} and try again."
+    if _TOO_LONG.search(f"{refusal.code} {refusal.message}"):
+        return errors.BadRequest, "The prompt is longer than the model takes; shorten it."
+    if refusal.status == 404 or (" /responses/" in request and _is_lost_id(refusal)):
+        return errors.NotFound, _not_found(request)
+    if refusal.status == 429:
+        return _too_many(refusal)
+    return _by_status(refusal, request)
+
+
+def _by_status(refusal: Refusal, request: str) -> tuple[_Kind, str]:
+    status = refusal.status
+    if status == 403:
+        return errors.AuthenticationFailed, "The gateway does not allow this with this key."
     if status == 408:
         return errors.TimedOut, "The gateway gave up waiting for the request; try again."
-    if 400 <= status < 500:
+    if 300 <= status < 400:
+        return errors.ProtocolError, (
+            f"The gateway redirects (status {status}), which is not followed with a key. "
+            "Set LITELLM_BASE_URL to its final address."
+        )
+    if status < 500:
         about = f" (about `{refusal.param}`)" if refusal.param else ""
         return errors.BadRequest, f"The gateway refused the request with status {status}{about}."
-    if status >= 500:
-        return errors.ServerFailed, (
-            f"The gateway failed with status {status}. It may have taken the request, so it was "
-            "not sent again; try again if a second run does no harm."
+    if status in _AGAIN or not request.startswith("POST"):
+        return (
+            errors.ServerFailed,
+            f"The gateway is overloaded or down (status {status}); try later.",
         )
-    return (
-        errors.ProtocolError,
-        f"The gateway answered with status {status}, which makes no sense here.",
+    return errors.ServerFailed, (
+        f"The gateway failed with status {status}. It may have taken the request, so it was "
+        "not sent again; try again if a second run does no harm."
     )
+
+
+def _too_many(refusal: Refusal) -> tuple[_Kind, str]:
+    if refusal.quota:
+        return errors.QuotaExceeded, (
+            "A budget or quota at the gateway is used up; waiting does not help."
+        )
+    wait = f" {refusal.hint:,.0f} s" if refusal.hint and refusal.hint >= 1 else " a little"
+    return errors.RateLimited, f"The gateway has too many requests; wait{wait} and try again."
+
+
+def _not_found(request: str) -> str:
+    if request == "POST /responses":
+        return "The gateway has no /responses here: try %%chat, or check LITELLM_BASE_URL."
+    if " /responses/" in request:
+        return "The gateway does not know that response id, or no longer keeps it."
+    return f"The gateway has no {request.partition(' ')[2]} here: check LITELLM_BASE_URL."
+
+
+_NO_KEY = "wants a key and none is configured. Set LITELLM_API_KEY"
+_TOO_LONG = re.compile(
+    r"(?i)context_length_exceeded|contextwindowexceeded|maximum context length|context size"
+)
+
+
+def _is_lost_id(refusal: Refusal) -> bool:
+    """LiteLLM's 400 for an id that it cannot route."""
+    return refusal.status == 400 and "no healthy deployments" in refusal.message.lower()
 
 
 def _is_about_the_key(refusal: Refusal, keyed: bool) -> bool:
@@ -266,7 +296,8 @@ def _wrapped(message: str) -> Wire:
 
 _NOISE = (
     (re.compile(r"\s*\n\s*LiteLLM: .*", re.S), ""),
-    (re.compile(r"^(?:litellm\.\w+: )+(?:\w*Exception - )?"), ""),
+    (re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception)(?:: | - ))+"), ""),
+    (re.compile(r"\s*model=\S+\. context_window_fallbacks=.*", re.S), ""),
     (re.compile(r"<[^<>]{0,200} object at 0x[0-9a-fA-F]+>"), "…"),
     (re.compile(r"(?i)\b(?:https?|wss?|redis|postgres(?:ql)?)://[^\s'\")]+"), "…"),
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"), "…"),
