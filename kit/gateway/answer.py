@@ -93,6 +93,14 @@ class Answer:
         return tuple(item for item in self.output if item.get("type") == "function_call")
 
     @property
+    def items(self) -> tuple[Wire, ...]:
+        """What to resend so that a next turn knows this one: messages and calls, without ids.
+
+        Ids and reasoning point into a gateway's memory, which it may not have.
+        """
+        return tuple(item for one in self.output if (item := _resendable(one)))
+
+    @property
     def error(self) -> str | None:
         """The message of a response that failed, None when it did not."""
         error = self.raw.get("error")
@@ -145,6 +153,20 @@ def answer_of(
         incomplete=incomplete,
         raw=raw,
     )
+
+
+def _resendable(item: Wire) -> Wire | None:
+    if item.get("type") == "function_call":
+        return {key: item.get(key) for key in ("type", "call_id", "name", "arguments")}
+    if item.get("type") == "reasoning" and item.get("encrypted_content"):
+        return item
+    if item.get("type") != "message":
+        return None
+    kept = ("type", "text", "refusal")
+    parts = objects(item.get("content"))
+    content = [{key: part[key] for key in kept if key in part} for part in parts]
+    head = {key: item[key] for key in ("type", "role", "phase") if item.get(key)}
+    return {"role": "assistant", **head, "content": content} if content else None
 
 
 def _status(raw: Wire, output: list[Wire]) -> str:
