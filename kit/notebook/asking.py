@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -116,14 +116,17 @@ def _near(name: str, variables: Mapping[str, Any]) -> str:
 
 
 def ask(
-    client: Any,
+    open_client: Callable[[], Any],
     question: Question,
     screen: Screen,
     variables: MutableMapping[str, Any],
     session: Session,
 ) -> Any:
-    """Ask, show, remember; the `Answer`. Raises KitError, and Interrupted when it was stopped."""
-    attempt = _Attempt(client, question, screen)
+    """Ask, show, remember; the `Answer`. Raises KitError, and Interrupted when it was stopped.
+
+    The client is opened here, because starting what answers can be stopped as well.
+    """
+    attempt = _Attempt(open_client, question, screen)
     try:
         answer = attempt.run()
     except KeyboardInterrupt as stop:
@@ -146,20 +149,21 @@ def ask(
 class _Attempt:
     """One call, and what had arrived of it at any time."""
 
-    def __init__(self, client: Any, question: Question, screen: Screen) -> None:
-        self.client = client
+    def __init__(self, open_client: Callable[[], Any], question: Question, screen: Screen) -> None:
+        self.open_client = open_client
         self.question = question
         self.screen = screen
         self.stream: Any = None
 
     def run(self) -> Any:
         command, prompt = self.question.command, self.question.prompt
+        client = self.open_client()
         if command.background:
-            return self.client.submit(prompt, **self.question.options)
+            return client.submit(prompt, **self.question.options)
         if command.no_stream:
-            call = self.client.chat if command.api == "chat" else self.client.respond
+            call = client.chat if command.api == "chat" else client.respond
             return call(prompt, **self.question.options)
-        with self.client.stream(prompt, api=command.api, **self.question.options) as stream:
+        with client.stream(prompt, api=command.api, **self.question.options) as stream:
             self.stream = stream
             try:
                 self._follow(stream)

@@ -52,15 +52,15 @@ class KitMagics(Magics):
         print(control(line, current))
 
     def _run(self, api: Api, line: str, cell: str | None) -> None:
-        command = parse(api, line)
-        if command.help:
-            print(manual(api))
-            return
-        if cell is None:
+        if cell is None and not {"-h", "--help"}.intersection(line.split()):
             raise InputError(
                 f"%{api} takes no prompt on its line: write %%{api} (two signs) on the first line "
                 "of a cell, and the prompt below it."
             )
+        command = parse(api, line)
+        if cell is None or command.help:
+            print(manual(api))
+            return
         shell = cast(Any, self.shell)
         question = question_of(command, cell, shell.user_ns, current)
         from kit import connect
@@ -68,7 +68,7 @@ class KitMagics(Magics):
         still = command.no_stream or command.background
         quiet = command.quiet or command.background
         screen = screen_for(shell, command.format, quiet=quiet, still=still)
-        answer = ask(connect.client(), question, screen, shell.user_ns, current)
+        answer = ask(connect.client, question, screen, shell.user_ns, current)
         _leave_in_underscore(shell, answer)
         if command.background and not command.quiet:
             fetch = f'kit.Client().retrieve("{answer.id}")'

@@ -79,8 +79,7 @@ class Kernel:
             message = self._message()
             if message is None or message["parent_header"].get("msg_id") != request:
                 assert time.monotonic() - began < REPLY_SECONDS, "the cell did not end"
-                continue
-            if self._take(message, cell, places):
+            elif self._take(message, cell, places):
                 break
             if stop_when is not None and stop_when(cell):
                 stop_when, began = None, time.monotonic()

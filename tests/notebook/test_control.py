@@ -1,0 +1,107 @@
+"""`%kit` in a real kernel: what is configured, and how to change it."""
+
+import json
+
+import pytest
+
+
+def test_it_says_who_answers_and_what_to_do_next(kernel):
+    cell = kernel.run("%kit")
+    assert cell.error is None
+    assert "the sandbox on this machine" in cell.printed
+    assert "no language model" in cell.printed
+    assert cell.printed.splitlines()[-1].startswith("Next: ")
+
+
+def test_models_are_listed_and_then_complete(kernel):
+    assert kernel.run("%kit models").printed == "sandbox\n"
+    assert kernel.complete("%%chat -m sand") == ["sandbox"]
+
+
+def test_a_model_is_chosen_for_the_cells_that_follow(kernel):
+    assert "The cells ask nobody from now on" in kernel.run("%kit model nobody").printed
+    error = kernel.run("%%chat\nhi").error
+    assert error is not None and error["ename"] == "ModelUnknown"
+    assert kernel.run("%kit use sandbox\n").error is None
+    assert kernel.run("%%chat -q\nhi").error is None
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("%kit use", "That is written %kit use sandbox|local|gateway"),
+        ("%kit use moon", "there are sandbox, local, gateway"),
+        ("%kit use gateway", "LITELLM_BASE_URL"),
+        ("%kit modls", "did you mean %kit models?"),
+        ("%kit model", "That is written %kit model NAME"),
+        ("%kit login", "No gateway is configured: name its address"),
+        ("%kit login sk-abcdefghijkl", "delete it from the cell"),
+        ("%kit login https://gateway.example sk-abcdefghijkl", "delete it from the cell"),
+        ("%kit login ftp://gateway.example", "ftp://gateway.example"),
+        ("%kit trust", ".env"),
+        ("%kit 'open", "A quote is never closed"),
+    ],
+)
+def test_what_does_not_work_is_said_in_few_lines(kernel, line, says):
+    error = kernel.run(line).error
+    assert error is not None
+    assert says in error["evalue"]
+    assert len(error["traceback"]) <= 3
+    assert "sk-abcdefghijkl" not in json.dumps(error)
+
+
+def test_help_lists_every_subcommand(kernel):
+    printed = kernel.run("%kit help").printed
+    names = kernel.value("list(kit.notebook.control.SUBCOMMANDS)")
+    for name in set(names) - {"status", "help"}:
+        assert f"%kit {name}" in printed
+
+
+def test_a_key_is_asked_for_without_echo_and_never_shown(kernel):
+    key = "sk-abcdefghijkl"
+    cell = kernel.run("%kit login https://gateway.example", typed=key)
+    assert cell.error is None
+    assert "is kept in memory" in cell.printed
+    assert kernel.value("kit.keys.recall('https://gateway.example/v1')") == key
+    history = "[line for _, _, line in get_ipython().history_manager.get_range()]"
+    assert key not in kernel.run(f"print({history})").printed
+    shown = kernel.run(
+        "import os\nos.environ['LITELLM_BASE_URL'] = 'https://gateway.example'\n"
+        "%kit use gateway\n%kit\nprint(kit.connect.client())"
+    )
+    assert shown.error is None
+    assert "memory" in shown.printed
+    assert key not in json.dumps([cell.outputs, shown.outputs])
+    assert "is forgotten" in kernel.run("%kit logout").printed
+    assert "No key is kept" in kernel.run("%kit logout").printed
+    kernel.run("del os.environ['LITELLM_BASE_URL']\n%kit use sandbox")
+
+
+def test_where_nobody_can_type_a_key_it_says_where_to_put_it(kernel):
+    error = kernel.run("%kit login https://gateway.example").error
+    assert error is not None
+    assert "Set LITELLM_API_KEY" in error["evalue"]
+
+
+def test_a_folder_is_trusted_by_hand_only(kernel):
+    kernel.run(
+        "from pathlib import Path\nimport os\nPath('work').mkdir()\nos.chdir('work')\n"
+        "Path('.env').write_text('LITELLM_BASE_URL=https://folder.example\\n')\n"
+        "os.environ['LITELLM_API_KEY'] = 'sk-abcdefghijkl'\nkit.connect.forget_client()"
+    )
+    error = kernel.run("%%chat\nhi").error
+    assert error is not None
+    assert error["ename"] == "KeyWithheld"
+    assert "%kit trust" in error["evalue"]
+    assert "https://folder.example" in kernel.run("%kit trust").printed
+    status = kernel.run("%kit")
+    assert status.error is None
+    assert "https://folder.example/v1" in status.printed
+    assert "sk-abcdefghijkl" not in status.printed
+    kernel.run("os.chdir('..')\ndel os.environ['LITELLM_API_KEY']\nkit.connect.forget_client()")
+
+
+def test_nest_makes_asyncio_run_work_in_cells(kernel):
+    assert "asyncio.run() works in cells now" in kernel.run("%kit nest").printed
+    assert kernel.value("__import__('asyncio').run(__import__('asyncio').sleep(0, 'ran'))") == "ran"
+    assert kernel.run("%%chat -q\nReply with exactly: still").error is None
