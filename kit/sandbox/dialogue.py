@@ -1,0 +1,150 @@
+"""The conversation so far: what is asked now, what it refers back to, what has been said.
+
+"And when was that?" has no topic of its own; it borrows the one that was spoken of before it.
+"""
+
+import re
+from dataclasses import dataclass
+
+from kit.sandbox.asking import Topic, topic_of
+from kit.sandbox.steps import Ask, Turn
+from kit.sandbox.words import sentences, tokens
+from kit.sandbox.wishes import Shape, is_greeting, is_thanks, language_wanted, shape_of
+
+REFERS_BACK = re.compile(
+    r"(?i)^\W*(?:and|but|so|also|then)\b|\b(?:it|its|that|this|they|them|their|those|these|he|him|his|"
+    r"she|her|there|the\s+same)\b|^\W*(?:그리고|그럼|그러면|그런데|근데|그래서)\s|"
+    r"(?:^|\s)(?:그건|그게|그것|그걸|그거|그때|거기|그곳|그\s*사람|그의|그는|그녀|이건|이게|이것|저건|그\s*[가-힣]+)"
+)
+MORE = re.compile(
+    r"(?i)\b(?:more|else|continue|go\s+on|elaborate|expand|further|another)\b|"
+    r"더\s|더$|계속|이어서|추가로|또\s*(?:뭐|다른|있)|그\s*밖에|다른\s*(?:것|내용)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The prompt in its conversation. `outputs` are what functions returned since the prompt."""
+
+    prompt: str
+    instructions: str
+    topic: Topic
+    language: str
+    shape: Shape
+    earlier: tuple[Turn, ...]
+    outputs: tuple[Turn, ...]
+    said: frozenset[str]
+    """Sentences that were already answered with."""
+    follows_up: bool = False
+    wants_more: bool = False
+
+
+def read_conversation(ask: Ask) -> Conversation:
+    """Find the prompt, its topic (borrowed where it has none) and the tools' outputs."""
+    turns = ask.turns
+    last = max((i for i, turn in enumerate(turns) if turn.role == "user"), default=None)
+    prompt = turns[last].text.strip() if last is not None else ""
+    earlier = turns[:last] if last is not None else turns
+    system = [turn.text for turn in turns if turn.role == "system"]
+    instructions = "\n".join([ask.instructions, *system]).strip()
+    topic = topic_of(core_of(prompt))
+    borrowed = _borrowed(topic, prompt, earlier)
+    language = language_wanted(prompt, instructions)
+    return Conversation(
+        prompt=prompt,
+        instructions=instructions,
+        topic=borrowed or topic,
+        language=language,
+        shape=_shape(prompt, instructions),
+        earlier=earlier,
+        outputs=tuple(turn for turn in turns[(last or 0) :] if turn.role == "tool"),
+        said=_said(earlier) if borrowed else frozenset(),
+        follows_up=borrowed is not None,
+        wants_more=borrowed is not None and bool(MORE.search(prompt)),
+    )
+
+
+LABEL = re.compile(
+    r"(?im)^\W*(?:research\s+)?(?:question|topic|subject|task|query|연구\s*질문|질문|주제|조사\s*주제|과제)"
+    r"\W*[:：]\W*(.+)$"
+)
+
+
+def core_of(prompt: str) -> str:
+    """The question of a brief that names it on a line of its own, else the prompt as it is."""
+    label = LABEL.search(prompt)
+    return label.group(1).strip() if label else prompt
+
+
+def _shape(prompt: str, instructions: str) -> Shape:
+    shape = shape_of(prompt)
+    return shape if shape != Shape() else shape_of(instructions)
+
+
+def _borrowed(topic: Topic, prompt: str, earlier: tuple[Turn, ...]) -> Topic | None:
+    """The topic with that of the last prompt that had one of its own, when it refers back."""
+    heavy = [word for word in topic.words if not word.light]
+    refers = bool(REFERS_BACK.search(prompt)) and len(heavy) <= 2
+    if (heavy and not refers) or is_greeting(prompt) or is_thanks(prompt):
+        return None
+    for turn in reversed(earlier):
+        if turn.role != "user":
+            continue
+        former = topic_of(core_of(turn.text))
+        if any(not word.light for word in former.words) and not REFERS_BACK.search(turn.text):
+            return _joined(former, topic)
+    return None
+
+
+def _joined(former: Topic, topic: Topic) -> Topic:
+    known = {word.terms for word in former.words}
+    words = (*former.words, *(word for word in topic.words if word.terms not in known))
+    phrase = f"{former.phrase} {topic.phrase}".strip() if topic.phrase else former.phrase
+    return Topic(words, phrase, topic.language)
+
+
+def _said(earlier: tuple[Turn, ...]) -> frozenset[str]:
+    """The sentences of earlier answers, without the quotation marks and links around them."""
+    said: set[str] = set()
+    for turn in earlier:
+        if turn.role == "assistant":
+            text = re.sub(r"\s*\(\[[^\]\n]*\]\([^)\n]*\)\)", "\n", turn.text)
+            said.update(sentence.lstrip("> -*") for sentence in sentences(text))
+    return frozenset(said)
+
+
+def remembered(talk: Conversation) -> str | None:
+    """The person's own sentence that answers a question about themselves, or None.
+
+    "What is my name?" finds "My name is Alice"; nothing is concluded, the sentence is quoted.
+    """
+    if not ABOUT_ME.search(talk.prompt):
+        return None
+    wanted = {word.terms[-1] for word in _memory_words(talk.prompt)}
+    best: tuple[int, str] | None = None
+    for turn in talk.earlier:
+        if turn.role != "user":
+            continue
+        for sentence in sentences(turn.text):
+            shared = len(wanted.intersection(w.terms[-1] for w in _memory_words(sentence)))
+            asks = sentence.rstrip().endswith("?") or ABOUT_ME_QUESTION.search(sentence)
+            if not asks and shared and (best is None or shared >= best[0]):
+                best = (shared, sentence)
+    return best[1] if best else None
+
+
+ABOUT_ME = re.compile(
+    r"(?i)\b(?:my|mine|i|me)\b.*\?|\b(?:what|which|who|where)\b.*\b(?:my|i)\b|did\s+i\b|i\s+(?:told|said|asked)|"
+    r"(?:내|제|나의|저의)\s*[가-힣]+.*(?:뭐|무엇|누구|언제|어디|몇|알|기억)|내가\s*(?:뭐|말|좋아)|제가\s*(?:뭐|말)|기억"
+)
+ABOUT_ME_QUESTION = re.compile(r"뭐|무엇|누구야|인가요|기억해\?")
+
+
+def _memory_words(text: str):
+    from kit.sandbox.words import question_words
+
+    skip = {"what", "is", "my", "the", "i", "a", "do", "did", "you", "me", "are", "was", "remember"}
+    kept = [
+        t for t in tokens(text) if t.lower() not in skip and t not in {"내", "제", "뭐야", "뭐"}
+    ]
+    return question_words(kept)

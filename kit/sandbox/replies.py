@@ -1,0 +1,193 @@
+"""Answers in text: the few things the sandbox says itself, and the quotations it finds.
+
+With `web_search` the same answer is preceded by the search and the page that was opened for it.
+"""
+
+from collections.abc import Sequence
+
+from kit.sandbox.dialogue import Conversation, remembered
+from kit.sandbox.excerpt import excerpt_of
+from kit.sandbox.library import Hit, Library
+from kit.sandbox.phrases import phrase
+from kit.sandbox.quoting import Draft, Quote, best, kind_of, leads, quotes
+from kit.sandbox.relevance import terms_of
+from kit.sandbox.steps import Ask, OpenPage, Say, Search, Source, Step
+from kit.sandbox.sums import computed
+from kit.sandbox.wishes import (
+    asks_about_itself,
+    beyond,
+    exact_reply,
+    is_greeting,
+    is_thanks,
+)
+
+CLOSE = 0.72
+"""Below this share of the question, what was found is called the closest and not the answer."""
+SECOND_PAGE = 0.55
+"""A second page is quoted too when it scores this share of the first one."""
+SHOWN_TITLES = 6
+
+
+def plain_reply(talk: Conversation, library: Library) -> Say | None:
+    """An answer that needs no library: words to repeat, a greeting, a sum, the caller's own text."""
+    prompt, language = talk.prompt, talk.language
+    literal = exact_reply(prompt)
+    if literal is not None:
+        return Say(literal)
+    if not prompt:
+        return Say(phrase("empty", language, titles=titles_to_try(library, language)))
+    if is_greeting(prompt):
+        hello = phrase("hello", language, titles=titles_to_try(library, language))
+        return Say(_first_words(hello, talk.shape.words))
+    if is_thanks(prompt):
+        return Say(phrase("thanks", language))
+    if said := remembered(talk):
+        return Say(f"{phrase('you_said', language)}\n\n> {said}")
+    if asks_about_itself(prompt):
+        return Say(phrase("itself", language, example=phrase("example", language)))
+    if (value := computed(prompt)) is not None:
+        return Say(f"{value}\n\n{phrase('computed', language)}")
+    if task := beyond(prompt):
+        return Say(phrase("beyond", language, task=phrase(task, language)))
+    return excerpt_of(talk)
+
+
+def library_steps(ask: Ask, talk: Conversation, library: Library) -> tuple[Step, ...]:
+    """What the library says, with the search itself before it when the caller asked for one."""
+    hits = found_for(talk, library)
+    say = quoted_answer(talk, library, hits)
+    if not ask.web_search or not talk.topic:
+        return (say,)
+    sources = tuple(Source(hit.url, hit.title) for hit in hits)
+    steps: list[Step] = [Search(queries_for(talk), sources)]
+    steps.extend(OpenPage(hit.url) for hit in _answering(hits)[:2])
+    return (*steps, say)
+
+
+def found_for(talk: Conversation, library: Library, limit: int = 5) -> list[Hit]:
+    return library.find(talk.topic.words, limit=limit, prefer=talk.language)
+
+
+def queries_for(talk: Conversation) -> tuple[str, ...]:
+    """What a search box would be given: the topic as asked, then its words alone."""
+    heavy = " ".join(word.noun for word in talk.topic.words if not word.light)
+    queries = (talk.topic.phrase, talk.topic.query, heavy)
+    return tuple(dict.fromkeys(query for query in queries if query))[:3]
+
+
+def quoted_answer(talk: Conversation, library: Library, hits: Sequence[Hit]) -> Say:
+    """The sentences that answer, as quotations with their sources; or that there are none."""
+    if not talk.topic:
+        return Say(phrase("empty", talk.language, titles=titles_to_try(library, talk.language)))
+    if not hits:
+        return nothing_found(talk, library)
+    chosen = _chosen(talk, library, hits)
+    if not chosen:
+        return Say(phrase("no_more", talk.language, topic=hits[0].title))
+    return _written(talk, hits, chosen)
+
+
+def nothing_found(talk: Conversation, library: Library) -> Say:
+    titles = titles_to_try(library, talk.language)
+    return Say(phrase("nothing", talk.language, topic=_plain(talk.topic.phrase), titles=titles))
+
+
+def titles_to_try(library: Library, language: str) -> str:
+    """A few titles of the library, spread over it: always the same ones."""
+    titles = library.titles(language)
+    step = max(1, len(titles) // SHOWN_TITLES)
+    return ", ".join(titles[::step][:SHOWN_TITLES])
+
+
+def _answering(hits: Sequence[Hit]) -> list[Hit]:
+    """The pages worth quoting: the best, and those that are nearly as good and not its double."""
+    first, *rest = hits or [None]
+    if first is None:
+        return []
+    near = [
+        hit
+        for hit in rest
+        if hit.score >= first.score * SECOND_PAGE and hit.page.language == first.page.language
+    ]
+    return [first, *near[:2]]
+
+
+def _chosen(talk: Conversation, library: Library, hits: Sequence[Hit]) -> list[Quote]:
+    kind = kind_of(talk.prompt)
+    pages = _answering(hits)
+    count = _how_many(talk, kind)
+    chosen: list[Quote] = []
+    for number, hit in enumerate(pages):
+        share = (
+            count if len(pages) == 1 else max(1, (count + 1) // 2 if number == 0 else count // 3)
+        )
+        words = library.mended(talk.topic.words)
+        found = quotes(library.passages_of(hit.url), words, kind=kind, unlike=talk.said)
+        overview = kind is None and not _asks_beside_title(words, hit) and share > 1
+        chosen.extend(leads(found, share) if overview else best(found, share))
+    return chosen[:count] if talk.shape.sentences or talk.shape.bullets else chosen
+
+
+def _asks_beside_title(words: Sequence[object], hit: Hit) -> bool:
+    """Whether the question holds words of weight that the page's title does not."""
+    from kit.sandbox.relevance import holds
+
+    named = terms_of(f"{hit.page.title} {hit.page.also}")
+    return any(not word.light and not holds(named, word) for word in words)  # type: ignore[attr-defined]
+
+
+def _how_many(talk: Conversation, kind: str | None) -> int:
+    shape = talk.shape
+    if wanted := shape.sentences or shape.bullets:
+        return min(wanted, 12)
+    if shape.words:
+        return 1
+    if shape.short:
+        return 1
+    if shape.long or talk.wants_more:
+        return 7
+    return 2 if kind in ("when", "who", "number", "where") else 4
+
+
+def _written(talk: Conversation, hits: Sequence[Hit], chosen: Sequence[Quote]) -> Say:
+    """The quotations in the form that was asked for."""
+    shape, draft = talk.shape, Draft()
+    if shape.words:
+        return Say(_first_words(chosen[0].text, shape.words))
+    if shape.sentences or (shape.short and not shape.bullets):
+        for number, quote in enumerate(chosen):
+            draft.write(" " if number else "").write(quote.text).cite(quote.page)
+        return draft.say()
+    if hits[0].coverage < CLOSE:
+        draft.write(phrase("closest", talk.language)).write("\n\n")
+    if shape.bullets:
+        for number, quote in enumerate(chosen):
+            draft.write("\n- " if number else "- ").write(quote.text).cite(quote.page)
+    else:
+        page = chosen[0].page
+        if page.summary and not talk.follows_up and kind_of(talk.prompt) is None:
+            draft.write(f"**{_plain(page.title)}**: {page.summary}\n\n")
+        draft.quote(chosen)
+    _see_also(draft, talk, hits, chosen)
+    return draft.write(f"\n\n{phrase('notice', talk.language)}").say()
+
+
+def _see_also(
+    draft: Draft, talk: Conversation, hits: Sequence[Hit], chosen: Sequence[Quote]
+) -> None:
+    quoted = {quote.page.url for quote in chosen}
+    others = [hit for hit in hits if hit.url not in quoted and hit.score >= hits[0].score * 0.15]
+    if not others:
+        return
+    draft.write(f"\n\n{phrase('see_also', talk.language)}")
+    for number, hit in enumerate(others[:3]):
+        draft.write(" · " if number else "").link(hit.page)
+
+
+def _first_words(text: str, count: int | None) -> str:
+    return text if count is None else " ".join(text.split()[:count]).rstrip(",;:")
+
+
+def _plain(text: str) -> str:
+    """A topic as it may stand in bold: no markup of its own."""
+    return "".join(letter for letter in text if letter not in "*_`[]<>|\\\n")[:80]
