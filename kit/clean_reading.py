@@ -20,6 +20,7 @@ from kit.clean_math import add_math
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
 __all__ = ["parser", "read", "safe_address", "tidy"]
@@ -27,7 +28,7 @@ __all__ = ["parser", "read", "safe_address", "tidy"]
 LONGEST_TEXT = 200_000  # characters
 MOST_LINES = 10_000
 MOST_MARKUP = 30_000  # characters that may start something
-MOST_BRACKETS = 8_000  # these are the quadratic ones
+MOST_BRACKETS = 4_000  # these are the quadratic ones
 DEEPEST = 60  # quotes and lists in each other
 
 _MARKUP = re.compile(r"[*_`<&\\$|~\[!]")
@@ -40,7 +41,9 @@ _SMUGGLED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 _BARE_ADDRESS = re.compile(r"(?<![a-z0-9])https?://[^\s<>\"'`|\\^{}\[\]]+", re.IGNORECASE)
 _BREAK = re.compile(r"(?i)<br\s{0,2}/?>")
 # A host and maybe a port. No user name: `https://your.bank@elsewhere` leads elsewhere.
-_AUTHORITY = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:\d*)?", re.IGNORECASE)
+_AUTHORITY = re.compile(
+    r"([a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:\d*)?", re.IGNORECASE
+)
 _MAIL = re.compile(
     r"mailto:[a-z0-9._%+-]+@[a-z0-9-]+(\.[a-z0-9-]+)*(\?[\w.%+=&;-]*)?", re.IGNORECASE
 )
@@ -121,7 +124,7 @@ def _harmless(tokens: list[Token]) -> Iterator[Token]:
             else:
                 yield Token("text", "", 0, content=words)
         elif token.type == "text" and not any(open_links):
-            yield from _with_breaks(token.content)
+            yield from _with_links(token.content)
         else:
             yield token
 
@@ -139,16 +142,6 @@ def _link(address: str, words: str) -> Iterator[Token]:
     yield Token("link_open", "a", 1, attrs={"href": address})
     yield Token("text", "", 0, content=words)
     yield Token("link_close", "a", -1)
-
-
-def _with_breaks(text: str) -> Iterator[Token]:
-    """`<br>` is the one tag that models write into tables, and a line break does no harm."""
-    from markdown_it.token import Token
-
-    for place, line in enumerate(_BREAK.split(text)):
-        if place:
-            yield Token("hardbreak", "br", 0)
-        yield from _with_links(line)
 
 
 def _with_links(text: str) -> Iterator[Token]:
@@ -180,5 +173,17 @@ def parser() -> MarkdownIt:
     reader.enable(["table", "strikethrough"])
     # Addresses are judged in `_harmless`; refusing them here would show their source instead.
     reader.validateLink = lambda url: True  # type: ignore[method-assign]
+    reader.inline.ruler.before("autolink", "break", _line_break)
     add_math(reader)
     return reader
+
+
+def _line_break(state: StateInline, silent: bool) -> bool:
+    """`<br>` is the one tag that models write into tables, and a line break does no harm."""
+    match = _BREAK.match(state.src, state.pos, state.posMax)
+    if match is None:
+        return False
+    if not silent:
+        state.push("hardbreak", "br", 0)
+    state.pos = match.end()
+    return True

@@ -1,10 +1,10 @@
 r"""Harmless tokens in, Markdown out that every renderer reads the same way.
 
-Rule: what matters is written so that no reader can take it for anything else: `<`, `&`, `$`, `@`
-and backslashes in text are entities, bare addresses are broken or are links, fences and code spans
-are longer than any run of backticks in them, a blank line stands after every block of code.
-Renderers disagree in the corners (JupyterLab looks for formulas before it knows about code), and
-each disagreement is a way in; so the corners are not used.
+Rule: what matters is written so that no reader can take it for anything else. In text `<`, `&`,
+`$`, `@`, brackets and backslashes are entities, and bare addresses are broken or are links; fences
+and code spans are longer than any run of backticks in them; a blank line stands after every block
+of code. Renderers disagree in the corners (JupyterLab looks for formulas before it knows about
+code), and each disagreement is a way in; so the corners are not used.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["alignment", "in_a_fence", "language", "write"]
 
-_ENTITIES = {character: f"&#{ord(character)};" for character in "\\`$|@"}
+_ENTITIES = {character: f"&#{ord(character)};" for character in "\\`$|@[]"}
 _ENTITIES |= {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-_ENTITIES |= {character: f"\\{character}" for character in "*[]#~"}
-_SPECIAL = re.compile(r"[\\`$|@<>&*\[\]#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|!(?=\[|$)")
+_ENTITIES |= {character: f"\\{character}" for character in "*#~"}
+_SPECIAL = re.compile(r"[\\`$|@<>&*\[\]#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|!$")
 _LOOKS_LIKE_ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
-_STARTS_A_BLOCK = re.compile(r"([-+=])|(\d{1,9})([.)])(?=\s|$)")
+_STARTS_A_BLOCK = re.compile(r"^(?:([-+=])|(\d{1,9})([.)])(?=\s|$))")
 
 LARGEST_NUMBER = 999_999_999  # more digits start no list
 
@@ -91,16 +91,11 @@ def _block(node: SyntaxTreeNode, *, quoted: bool) -> list[str]:
 
 
 def _paragraph(text: str) -> list[str]:
-    lines = [line.strip(" \t") for line in text.strip().split("\n")]
-    return [
-        _STARTS_A_BLOCK.sub(_escaped_start, line, count=1) if _starts(line) else line
-        for line in lines
-        if line
-    ]
-
-
-def _starts(line: str) -> bool:
-    return _STARTS_A_BLOCK.match(line) is not None
+    text = text.strip()
+    while text.endswith("\\"):  # a line break with nothing after it
+        text = text[:-1].rstrip()
+    lines = [line.strip(" \t") for line in text.split("\n")]
+    return [_STARTS_A_BLOCK.sub(_escaped_start, line) for line in lines if line]
 
 
 def _escaped_start(match: re.Match[str]) -> str:
