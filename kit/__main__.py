@@ -114,16 +114,16 @@ def _as_typed(argument: str) -> str:
 def _ask(options: argparse.Namespace, prompt: str) -> None:
     from kit.connect import Client
 
-    client = Client(timeout=options.timeout)
     search: dict[str, Any] = {"web_search": True} if options.web_search else {}
-    if options.background:
-        print(json.dumps(client.submit(prompt, **search).raw, ensure_ascii=False))
-    elif options.stream:
-        _stream(client, options.api, prompt, search)
-    elif options.api == "chat":
-        _print(client.chat(prompt))
-    else:
-        _print(client.respond(prompt, **search))
+    with Client(timeout=options.timeout) as client:
+        if options.background:
+            print(json.dumps(client.submit(prompt, **search).raw, ensure_ascii=False))
+        elif options.stream:
+            _stream(client, options.api, prompt, search)
+        elif options.api == "chat":
+            _print(client.chat(prompt))
+        else:
+            _print(client.respond(prompt, **search))
 
 
 def _stream(client: Any, api: str, prompt: str, search: dict[str, Any]) -> None:

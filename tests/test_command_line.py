@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from kit.sandbox.app import open_sandbox
+from kit.serving import serve_in_thread
+
 KIT = [sys.executable, "-m", "kit"]
 
 
@@ -75,6 +78,14 @@ def test_wrong_usage_is_one_line_and_status_2(arguments, says):
     assert says in line
 
 
+@pytest.fixture(scope="module")
+def gateway():
+    """The sandbox as a gateway with an address, so that its faults can be chosen by model."""
+    served = serve_in_thread(open_sandbox(pace=0))
+    yield served.url
+    served.stop()
+
+
 @pytest.mark.parametrize(
     ("environment", "says"),
     [
@@ -82,14 +93,29 @@ def test_wrong_usage_is_one_line_and_status_2(arguments, says):
         ({"LITELLM_BASE_URL": "http://gateway.invalid"}, "gateway.invalid"),
         ({"LITELLM_BASE_URL": "https://gateway.invalid"}, "gateway.invalid"),
         ({"LITELLM_BASE_URL": "not an address"}, ""),
-        ({"LITELLM_MODEL": "nobody"}, "nobody"),
-        ({"LITELLM_MODEL": "sandbox:cut"}, ""),
     ],
 )
-def test_a_failure_is_one_line_and_status_1(environment, says):
-    done = run(
-        "--api", "responses", "--stream", "hi", **environment, LITELLM_API_KEY="sk-secret123"
-    )
+def test_a_gateway_that_cannot_be_reached_is_one_line_and_status_1(environment, says):
+    fails_in_one_line(says, **environment)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("nobody", "nobody"),
+        ("sandbox:cut", "broke off"),
+        ("sandbox:429-quota", ""),
+        ("sandbox:html-502", "502"),
+        ("sandbox:failed", ""),
+    ],
+)
+def test_a_failure_is_one_line_and_status_1(gateway, model, says):
+    fails_in_one_line(says, LITELLM_BASE_URL=gateway, LITELLM_MODEL=model)
+
+
+def fails_in_one_line(says, **environment):
+    key = {"LITELLM_API_KEY": "sk-secret123"}
+    done = run("--api", "responses", "--stream", "--timeout", "5", "hi", **environment, **key)
     assert done.returncode == 1
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("Error: ")
@@ -129,11 +155,11 @@ def test_a_reader_that_leaves_is_no_error():
     assert process.wait(30) == 141
 
 
-def test_stopping_is_quiet():
+def test_stopping_is_quiet(gateway):
     """Pressing Ctrl-C while the gateway is silent."""
     process = subprocess.Popen(
         [*KIT, "--api", "responses", "hi"],
-        env={**os.environ, "LITELLM_MODEL": "sandbox:silent"},
+        env={**os.environ, "LITELLM_BASE_URL": gateway, "LITELLM_MODEL": "sandbox:slow"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -58,7 +58,7 @@ def test_help_lists_every_subcommand(kernel):
 
 
 def test_a_key_is_asked_for_without_echo_and_never_shown(kernel):
-    key = "sk-abcdefghijkl"
+    key = "sk-mnopqrstuvwx"
     cell = kernel.run("%kit login https://gateway.example", typed=key)
     assert cell.error is None
     assert "is kept in memory" in cell.printed
@@ -94,11 +94,12 @@ def test_a_folder_is_trusted_by_hand_only(kernel):
     assert error["ename"] == "KeyWithheld"
     assert "%kit trust" in error["evalue"]
     assert "https://folder.example" in kernel.run("%kit trust").printed
+    assert kernel.run("%kit use gateway").error is None
     status = kernel.run("%kit")
     assert status.error is None
     assert "https://folder.example/v1" in status.printed
     assert "sk-abcdefghijkl" not in status.printed
-    kernel.run("os.chdir('..')\ndel os.environ['LITELLM_API_KEY']\nkit.connect.forget_client()")
+    kernel.run("os.chdir('..')\ndel os.environ['LITELLM_API_KEY']\n%kit use sandbox")
 
 
 def test_nest_makes_asyncio_run_work_in_cells(kernel):
