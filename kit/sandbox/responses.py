@@ -84,7 +84,7 @@ class Responses:
             raise Refused(400, message, param="include")
         stored = replace(stored, response=shown(stored.response, include | {*stored.include}))
         if not streaming:
-            now = standing(stored, self.sandbox.clock())
+            now = await _in_thread(standing, stored, self.sandbox.clock())
             return as_json(
                 {**now, **(fault.changes or {})} if now["status"] == "completed" else now
             )

@@ -15,6 +15,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,12 +195,32 @@ def _open_file(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # private before anything is in it
     db = _connect(str(path))
     try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
+        _refuse_other_version(db)  # before anything is written into a file that is not ours
+        _write_ahead(db)
         return _prepare(db)
     except BaseException:
         db.close()
         raise
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Let readers go on while another process writes."""
+    for last in (False,) * 100 + (True,):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:  # two at a new file: this switch does not wait its turn
+            if last:
+                raise
+            time.sleep(0.02)
+    db.execute("PRAGMA synchronous = NORMAL")
+
+
+def _refuse_other_version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in (0, VERSION):
+        raise _OtherVersion(f"it has format {version}, this version writes {VERSION}")
+    return int(version)
 
 
 def _connect(name: str) -> sqlite3.Connection:
@@ -210,14 +231,11 @@ def _connect(name: str) -> sqlite3.Connection:
 def _prepare(db: sqlite3.Connection) -> sqlite3.Connection:
     """Make the table in a new file, in one transaction: another process may be doing the same."""
     db.execute("BEGIN IMMEDIATE")
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0:
+    if _refuse_other_version(db) == 0:
         for statement in TABLES.strip().split(";\n"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
-    if version not in (0, VERSION):
-        raise _OtherVersion(f"it has format {version}, this version writes {VERSION}")
     return db
 
 
