@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import httpx
@@ -241,8 +241,11 @@ class AsyncStream:
 
     def _read_answer(self) -> Answer:
         with self._lock:
-            raw = self._assembly.response()
-        return answer_of(raw, self._headers, seconds=self._seconds())
+            raw, ended = self._assembly.response(), self._assembly.terminal
+        answer = answer_of(raw, self._headers, seconds=self._seconds())
+        if not ended and answer.status == "completed":  # chat says nothing of a status so far
+            return replace(answer, status="in_progress")
+        return answer
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began
