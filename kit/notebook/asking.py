@@ -130,12 +130,12 @@ def ask(
     try:
         answer = attempt.run()
     except KeyboardInterrupt as stop:
-        partial = _stopped(attempt.partial(stop))
+        partial = _unfinished(attempt.partial(stop), "stopped")
         _keep(partial, question, variables, session)
         screen.close(partial, question.notes)
         raise _interrupted(partial, question) from None
     except KitError as error:
-        error.answer = attempt.partial(error)
+        error.answer = _unfinished(attempt.partial(error), "broken off")
         _keep(error.answer, question, variables, session)
         screen.close(error.answer, question.notes)
         raise
@@ -190,10 +190,11 @@ class _Attempt:
         return answer
 
 
-def _stopped(partial: Any) -> Any:
-    if partial is None:
-        return None
-    return dataclasses.replace(partial, status="incomplete", incomplete="stopped")
+def _unfinished(partial: Any, why: str) -> Any:
+    """The partial answer, no longer in progress: nothing more will come."""
+    if partial is None or partial.status not in ("queued", "in_progress"):
+        return partial
+    return dataclasses.replace(partial, status="incomplete", incomplete=why)
 
 
 def _interrupted(partial: Any, question: Question) -> Interrupted:

@@ -95,6 +95,11 @@ def keep_empty_bodies(lines: list[str]) -> list[str]:
     return [f"%%{match[1]} {match[2]}\n", *(lines[1:] or ["\n"])]
 
 
+# So IPython calls what it leaves out when it asks whether a cell is complete: with our empty line
+# a terminal would take the first line of every cell for all of it.
+keep_empty_bodies.has_side_effects = True  # type: ignore[attr-defined]
+
+
 def load(shell: Any) -> None:
     """Give the shell its magics, completion, and cells with nothing below the first line."""
     unload(shell)

@@ -189,6 +189,7 @@ def test_a_stream_that_is_cut_fails_and_keeps_what_arrived(kernel):
     assert cell.error is not None
     assert cell.error["ename"] == "StreamInterrupted"
     assert len(cell.displays) == 1
+    assert "not finished: broken off" in cell.displays[0]["text/plain"]
     assert kernel.value("part.text == kit.last.text != ''")
 
 
