@@ -92,8 +92,8 @@ def _host(parts: SplitResult) -> str:
 
 def _ip_version_6(host: str, url: str) -> str:
     try:
-        return ipaddress.IPv6Address(host).compressed
-    except ValueError:
+        return ipaddress.IPv6Address(host.replace("%", "zone")).compressed
+    except ValueError:  # a zone (fe80::1%eth0) too: no two clients write it the same way
         raise _no_address(url) from None
 
 
