@@ -9,6 +9,8 @@ head of a request until its body starts, which is what makes the first of these 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
 import ssl
 import weakref
@@ -30,6 +32,7 @@ PIECE = 256 * 1024  # bytes written under one write time-out
 SMALL = 16 * 1024  # bytes that never wait to be written
 BUSY_SECONDS = 0.5
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
+_closing: set[asyncio.Task[None]] = set()
 _of_the_parent: list[aiohttp.ClientSession] = []
 
 
@@ -53,7 +56,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` once; the response's body is read from `.stream`, then closed."""
         timeout: dict[str, float | None] = request.extensions.get("timeout", {})
-        content = await request.aread()
+        stream = request.stream
+        content = (
+            b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
+        )
         body = _Body(content, timeout.get("write")) if content else None
         options = await self._options(request, timeout)
         pool = self._pool()
@@ -95,9 +101,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             "url": URL(str(request.url), encoded=True),
             "headers": _headers(request),
             "allow_redirects": False,
-            "timeout": aiohttp.ClientTimeout(
-                total=None, connect=timeout.get("connect"), sock_read=timeout.get("read")
-            ),
+            "timeout": _client_timeout(timeout.get("connect"), timeout.get("read")),
         }
         route = self._proxies.route(request.url)
         if route is not None:
@@ -244,6 +248,11 @@ class _Stream(httpx.AsyncByteStream):
             pool.leave()
 
 
+@functools.lru_cache(maxsize=64)
+def _client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
+
+
 def _headers(request: httpx.Request) -> CIMultiDict[str]:
     """The request's headers in order and as often as given; the framing is aiohttp's."""
     headers: CIMultiDict[str] = CIMultiDict()
@@ -326,13 +335,19 @@ def _abandon(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, pi
     session.detach()
     if connector is None or connector.closed:
         return
-    closing = connector.close()
-    if loop.is_running():
-        asyncio.run_coroutine_threadsafe(_finish(closing), loop)
-    elif loop.is_closed():
-        step = closing.__await__()
+    if loop.is_closed():
+        step = connector.close().__await__()
         next(step, None)  # on a closed loop there is nothing to wait for
+    else:
+        with contextlib.suppress(RuntimeError):  # it closed meanwhile
+            loop.call_soon_threadsafe(_close_soon, connector)
 
 
-async def _finish(closing: Any) -> None:
-    await closing
+def _close_soon(connector: aiohttp.BaseConnector) -> None:
+    task = asyncio.ensure_future(_close(connector))
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+async def _close(connector: aiohttp.BaseConnector) -> None:
+    await connector.close()

@@ -28,6 +28,7 @@ __all__ = ["MAX_BODY_BYTES", "Exchange", "decoded"]
 MAX_BODY_BYTES = 64 * 2**20
 """Of an answer that is no stream."""
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 MAX_ERROR_BYTES = 64 * 1024
 CONNECT_SECONDS = 10.0
 
@@ -49,6 +50,7 @@ class Exchange:
         self._key = endpoint.api_key.reveal() if endpoint.api_key else ""
         self._urls: dict[str, httpx.URL] = {}
         own = {
+            "host": httpx.URL(endpoint.base_url).netloc.decode("ascii"),
             "user-agent": "responses-kit",
             "accept-encoding": "gzip, deflate",
             "content-type": "application/json",
@@ -78,7 +80,7 @@ class Exchange:
         `deadline` is on `time.monotonic`'s clock; `first_byte` bounds each wait for the head of
         the answer, in seconds. Raises GatewayError; the response's status is below 300.
         """
-        content = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
+        content = _encode(body).encode() if body is not None else b""
         create = method == "POST" and not path.endswith("/cancel")
         attempt = 0
         while True:
@@ -114,7 +116,7 @@ class Exchange:
     ) -> tuple[Wire, Mapping[str, str]]:
         """Send, read the whole answer, and return its object and its headers (lower-case)."""
         response = await self.send(method, path, body, deadline=deadline, model=model)
-        headers = dict(response.headers)
+        headers = dict(response.headers.items())  # `dict(headers)` looks each name up again
         try:
             async with asyncio.timeout_at(_loop_time(deadline)):
                 raw = decoded(await read_bounded(response, MAX_BODY_BYTES), headers)
@@ -134,8 +136,8 @@ class Exchange:
         request = httpx.Request(
             method,
             self._url(path),
-            headers=self._headers,
-            content=content or None,
+            headers=self._headers_for(content),
+            stream=httpx.ByteStream(content),  # `content=` would parse the headers once more
             extensions={"timeout": {"connect": connect, "pool": left}},
         )
         wait = left if first_byte is None else min(left, first_byte)
@@ -146,6 +148,12 @@ class Exchange:
             raise late_error() from None
         except httpx.TransportError as error:
             return error
+
+    def _headers_for(self, content: bytes) -> httpx.Headers:
+        headers = self._headers.copy()
+        if content:
+            headers["content-length"] = str(len(content))
+        return headers
 
     def _url(self, path: str) -> httpx.URL:
         url = self._urls.get(path)
