@@ -96,7 +96,7 @@ def pause_for(length: int, cost: float) -> float:
     Ten a second at first. A page lays the whole text out at every update, so long texts get
     fewer: 100,000 characters one a second.
     """
-    return max(0.1, 0.1 * length / 10_000, 5 * cost)
+    return max(0.1, 0.1 * length / 10_000, 2 * cost)
 
 
 def json_of(answer: Any) -> str:

@@ -21,7 +21,7 @@ from kit.notebook.render import bundle_of, code_of, ending_of, live_bundle, paus
 
 __all__ = ["LiveScreen", "NoScreen", "Screen", "StillScreen", "TerminalScreen", "screen_for"]
 
-_FIRST_SHOWN = 0.2
+_FIRST_SHOWN = 0.3
 """Seconds before anything is shown: an answer that is there sooner is shown once, whole."""
 _TERMINAL_PAUSE = 0.03
 """Seconds between two writes to a terminal."""
@@ -106,10 +106,11 @@ class LiveScreen(StillScreen):
     def __init__(self, shell: Any, format: str) -> None:
         super().__init__(shell, format)
         self._handle: Any = None
-        self._due = time.monotonic() + _FIRST_SHOWN
+        self._due = 0.0  # not known before the call has begun
         self._shown = ("", "")
 
     def is_due(self) -> bool:
+        self._due = self._due or time.monotonic() + _FIRST_SHOWN
         return time.monotonic() >= self._due
 
     def show(self, text: str, status: str) -> None:

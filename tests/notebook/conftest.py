@@ -138,7 +138,10 @@ class Kernel:
 
 
 class Dripping:
-    """A gateway that sends one word at a time for ever, and notes when its reader leaves."""
+    """A gateway that sends one word at a time, and notes when its reader leaves.
+
+    It never ends, but where the prompt says "briefly": then after four words.
+    """
 
     def __init__(self) -> None:
         self.left = threading.Event()
@@ -155,24 +158,22 @@ class Dripping:
         self.requests.append(json.loads(body or b"{}"))
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        dripping = asyncio.create_task(self._drip(send))
+        if b"briefly" in body:
+            await self._drip(send, words=4)
+            await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
+            return
+        dripping = asyncio.create_task(self._drip(send, words=1_000_000))
         while (await receive())["type"] != "http.disconnect":
             pass
         dripping.cancel()
         self.left.set()
 
-    async def _drip(self, send: Any) -> None:
+    async def _drip(self, send: Any, words: int) -> None:
         chunk = {"id": "c1", "object": "chat.completion.chunk", "model": "drip"}
-        while True:
+        for _ in range(words):
             delta = {"index": 0, "delta": {"content": "word "}, "finish_reason": None}
-            data = json.dumps(chunk | {"choices": [delta]})
-            await send(
-                {
-                    "type": "http.response.body",
-                    "body": f"data: {data}\n\n".encode(),
-                    "more_body": True,
-                }
-            )
+            data = f"data: {json.dumps(chunk | {'choices': [delta]})}\n\n".encode()
+            await send({"type": "http.response.body", "body": data, "more_body": True})
             await asyncio.sleep(0.02)
 
 
@@ -185,9 +186,21 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Generator[Kernel, None, 
 
 
 @pytest.fixture(scope="module")
-def dripping() -> Generator[tuple[Dripping, str], None, None]:
-    """The dripping gateway and its address."""
+def dripping_server() -> Generator[tuple[Dripping, str], None, None]:
     gateway = Dripping()
     served = serve_in_thread(gateway)
     yield gateway, served.url
     served.stop()
+
+
+@pytest.fixture
+def dripping(kernel: Kernel, dripping_server: tuple[Dripping, str]) -> Dripping:
+    """The dripping gateway, and the kernel's cells talk to it."""
+    gateway, address = dripping_server
+    gateway.left.clear()
+    gateway.requests.clear()
+    kernel.run(
+        f"import os\nos.environ.update(LITELLM_BASE_URL={address!r}, LITELLM_MODEL='drip')\n"
+        "kit.connect.use('gateway')"
+    )
+    return gateway

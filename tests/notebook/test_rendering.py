@@ -68,7 +68,7 @@ def test_a_longer_text_is_updated_less_often(length, least):
 
 
 def test_a_slow_page_is_updated_less_often():
-    assert pause_for(100, 0.2) == pytest.approx(1.0)
+    assert pause_for(100, 0.2) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,14 @@
 """■: the request ends, what had arrived stays."""
 
-import pytest
-
-
-@pytest.fixture
-def streaming(kernel, dripping):
-    gateway, address = dripping
-    gateway.left.clear()
-    gateway.requests.clear()
-    kernel.run(
-        f"import os\nos.environ.update(LITELLM_BASE_URL={address!r}, LITELLM_MODEL='drip')\n"
-        "kit.connect.use('gateway')"
-    )
-    return gateway
-
 
 def has_words(cell):
     return any(one["text/plain"].count("word") >= 3 for one in cell.displays)
 
 
-def test_stop_closes_the_request_and_keeps_the_text(kernel, streaming):
+def test_stop_closes_the_request_and_keeps_the_text(kernel, dripping):
     cell = kernel.run("%%chat -o part\nTalk", stop_when=has_words)
     assert cell.seconds < 0.5
-    assert streaming.left.wait(0.5), "the gateway was not left"
+    assert dripping.left.wait(0.5), "the gateway was not left"
     assert cell.error is not None
     assert cell.error["ename"] == "Interrupted"
     assert len(cell.error["traceback"]) == 1
@@ -33,21 +19,21 @@ def test_stop_closes_the_request_and_keeps_the_text(kernel, streaming):
     assert kernel.value("part is kit.last and part.text.startswith('word word word')")
 
 
-def test_a_stopped_cell_leaves_the_conversation_as_it_was(kernel, streaming):
+def test_a_stopped_cell_leaves_the_conversation_as_it_was(kernel, dripping):
     kernel.run("kit.notebook.session.current.conversation = None")
     kernel.run("%%chat\nTalk", stop_when=has_words)
     assert kernel.value("kit.notebook.session.current.conversation is None")
 
 
-def test_the_text_is_shown_while_it_grows_at_most_ten_times_a_second(kernel, streaming):
+def test_the_text_is_shown_while_it_grows_at_most_ten_times_a_second(kernel, dripping):
     cell = kernel.run("%%chat\nTalk", stop_when=lambda cell: cell.updates >= 5)
     assert cell.displays[0]["text/plain"].count("word") >= 10
     assert len(cell.displays) == 1
 
 
-def test_stop_before_anything_arrived_says_so(kernel, streaming):
+def test_stop_before_anything_arrived_says_so(kernel, dripping):
     kernel.run("kit.notebook.session.current.last = None")
-    cell = kernel.run("%%chat --no-stream\nTalk", stop_when=lambda cell: bool(streaming.requests))
+    cell = kernel.run("%%chat --no-stream\nTalk", stop_when=lambda cell: bool(dripping.requests))
     assert cell.error is not None
     assert cell.error["ename"] == "Interrupted"
     assert "before anything had arrived" in cell.error["evalue"]
