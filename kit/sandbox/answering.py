@@ -9,8 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.sandbox.attached import on_a_shelf, with_text
+from kit.sandbox.conversation import Conversation
 from kit.sandbox.outcome import Outcome, outcome_of
 from kit.sandbox.steps import Ask, Call, FindInPage, OpenPage, Say, Search, Step, Think
 from kit.sandbox.store import Store
@@ -23,10 +26,12 @@ Answerer = Callable[[Ask, "Library"], Sequence[Step]]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What every request needs. `library` is a function because it opens at the first question."""
+    """What every request needs. `library` is a function because it opens at the first question;
+    it is given the folders of this request alone, mostly none.
+    """
 
     answer: Answerer
-    library: Callable[[], Library]
+    library: Callable[[Sequence[Path]], Library]
     store: Store
     pace: float = 1.0
     clock: Callable[[], float] = time.time
@@ -43,11 +48,14 @@ class Wishes:
     max_tool_calls: int | None = None
 
 
-def decide(sandbox: Sandbox, ask: Ask, unread: Sequence[str], wishes: Wishes) -> Outcome:
+def decide(sandbox: Sandbox, ask: Ask, conversation: Conversation, wishes: Wishes) -> Outcome:
     """Ask the mind. May take a moment; call it from a worker thread."""
-    steps = _fitting(sandbox.answer(ask, sandbox.library()), wishes)
-    if unread and ask.schema is None and not ask.json_object:
-        steps = _admit(steps, unread)
+    files = conversation.files
+    with on_a_shelf(files) as folders:
+        steps = sandbox.answer(with_text(ask, files), sandbox.library(folders))
+    steps = _fitting(steps, wishes)
+    if conversation.unread and ask.schema is None and not ask.json_object:
+        steps = _admit(steps, conversation.unread)
     return outcome_of(steps)
 
 

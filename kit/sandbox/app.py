@@ -36,14 +36,15 @@ WRONG_KEY = "sk-wrong"
 def create_app(
     *,
     answer: Answerer,
-    library: Callable[[], Library],
+    library: Callable[[Sequence[Path]], Library],
     store: Store,
     pace: float = 1.0,
     clock: Callable[[], float] = time.time,
     hosts: Iterable[str] = (),
 ) -> ASGIApp:
-    """The gateway over its parts. `library` is called at the first question; `pace` stretches time
-    (0: at once). It answers on loopback names and `hosts` only, and closes the store at its end.
+    """The gateway over its parts. `library` is called with the folders that one question brings,
+    mostly none; `pace` stretches time (0: at once). It answers on loopback names and `hosts` only,
+    and closes the store at its end.
     """
     sandbox = Sandbox(answer, library, store, pace, clock)
     routes = [
@@ -78,14 +79,19 @@ def open_sandbox(
     return create_app(answer=answer, library=_opener(folders), store=Store(store), pace=pace)
 
 
-def _opener(folders: Sequence[Path]) -> Callable[[], Library]:
-    """A function that opens the library when it is first called, once for all threads."""
+def _opener(folders: Sequence[Path]) -> Callable[[Sequence[Path]], Library]:
+    """A function that opens the library when it is first called, once for all threads.
+
+    With `more` folders it opens another one: what one question brings is no other's to find.
+    """
     lock = threading.Lock()
     opened: list[Library] = []
 
-    def library() -> Library:
+    def library(more: Sequence[Path] = ()) -> Library:
         from kit.sandbox.library import Library
 
+        if more:
+            return Library.open([*folders, *more])
         with lock:
             if not opened:
                 opened.append(Library.open(folders))

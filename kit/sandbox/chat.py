@@ -75,7 +75,7 @@ class Chat:
             outcome = fault.script(ask)
         else:
             wishes = Wishes(parallel=request.parallel)
-            outcome = decide(self.sandbox, ask, conversation.unread, wishes)
+            outcome = decide(self.sandbox, ask, conversation, wishes)
         read = "\n".join(turn.text for turn in ask.turns)
         return outcome, _chat_usage(usage_of(read, outcome.items))
 

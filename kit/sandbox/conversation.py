@@ -1,18 +1,17 @@
 """Input items: checked, given ids, and read as the turns of a conversation.
 
-Text files become part of the conversation. Pictures and other files cannot be read without a model
-that sees; they are named, so that the answer can say so.
+Pictures and binary files cannot be read without a model that sees; they are named, so that the
+answer can say so.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from kit.sandbox.attached import Attached, read_file
 from kit.sandbox.fields import Fields, as_fields, invalid, listed, missing, wrong_type
 from kit.sandbox.problems import Refused
 from kit.sandbox.steps import Turn
@@ -39,15 +38,14 @@ CARRIED_ITEMS = (
 """Items that are taken and shown again, and say nothing to a search engine."""
 
 NAMED_ITEMS = ("message", "function_call", "function_call_output", "item_reference")
-FILE_LIMIT = 2_000_000
-READABLE = ("text/", "application/json", "application/x-ndjson", "application/xml")
 
 
 @dataclass(slots=True)
 class Conversation:
-    """What was said so far, oldest first, and the attachments that nobody could read."""
+    """What was said so far, oldest first; the files with it, and those nobody could read."""
 
     turns: list[Turn] = field(default_factory=list[Turn])
+    files: list[Attached] = field(default_factory=list[Attached])
     unread: list[str] = field(default_factory=list[str])
 
 
@@ -156,9 +154,8 @@ def _hear(conversation: Conversation, message: Mapping[str, Any]) -> None:
             said.append(str(part["text"]))
         elif part["type"] == "refusal":
             said.append(str(part.get("refusal", "")))
-        elif part["type"] == "input_file" and (text := _file_text(part)) is not None:
-            name = str(part.get("filename") or "file")
-            conversation.turns.append(Turn("system", f"Attached file {name}:\n{text}"))
+        elif part["type"] == "input_file" and (file := read_file(part)):
+            conversation.files.append(file)
         else:
             conversation.unread.append(_name_of(part))
     if said or message["role"] == "user":
@@ -171,24 +168,6 @@ def _name_of(part: Mapping[str, Any]) -> str:
     if part["type"] == "input_audio":
         return "the recording"
     return str(part.get("filename") or "the file")[:80]
-
-
-def _file_text(part: Mapping[str, Any]) -> str | None:
-    """The text in an `input_file`, or None: nothing is fetched, and only text can be read."""
-    encoded = part.get("file_data")
-    if not isinstance(encoded, str):
-        return None
-    head, comma, body = encoded.partition(",")
-    if head.startswith("data:") and comma:
-        if not head[5:].startswith(READABLE) and not head.startswith("data:;"):
-            return None
-        encoded = body
-    try:
-        raw = base64.b64decode(encoded, validate=True)[:FILE_LIMIT]
-    except (binascii.Error, ValueError):
-        return None
-    text = raw.decode("utf-8", "replace")
-    return None if "\0" in text or text.count("\ufffd") > len(text) / 20 else text
 
 
 def _output_text(output: object) -> str:

@@ -134,7 +134,7 @@ class Responses:
         if fault.script:
             outcome = fault.script(ask)
         else:
-            outcome = decide(self.sandbox, ask, conversation.unread, wishes)
+            outcome = decide(self.sandbox, ask, conversation, wishes)
         return self._timed(request, ask, outcome)
 
     def _timed(self, request: ResponseRequest, ask: Ask, outcome: Outcome) -> Stored:

@@ -3,7 +3,11 @@
 import base64
 import json
 
+import httpx
 import pytest
+
+from kit.sandbox.app import open_sandbox
+from kit.serving import serve_in_thread
 
 SEARCH = [{"type": "web_search"}]
 WEATHER = {
@@ -204,23 +208,40 @@ def test_what_cannot_be_seen_is_said(http, part, said):
     assert f"Not looked at: {said}" in text
 
 
-def test_a_text_file_is_read(http, serve):
-    heard = []
+@pytest.fixture(scope="module")
+def real():
+    """A sandbox with its own mind and library."""
+    served = serve_in_thread(open_sandbox(pace=0.0))
+    with httpx.Client(base_url=f"{served.url}/v1", trust_env=False, timeout=30) as client:
+        yield client
+    served.stop()
 
-    def listening(ask, library):
-        from kit.sandbox.steps import Say
 
-        heard.append(ask)
-        return (Say("ok"),)
+NOTES = "# Owls\n\nThe zephyrine owl nests in bakeries. It was first seen in 1931.\n"
 
-    served = serve(answer=listening)
+
+@pytest.mark.parametrize("name", ["notes.md", "notes.log", "../../etc/passwd", "", "노트.txt"])
+def test_a_text_file_is_read_and_quoted(real, name):
+    """Its name is a label, not a path; the next request does not find it."""
     content = [
-        {"type": "input_text", "text": "?"},
-        file_part("김치는 발효".encode(), "n.md", "text/md"),
+        {"type": "input_text", "text": "Where does the zephyrine owl nest?"},
+        file_part(NOTES.encode(), name, "text/plain"),
     ]
-    body = {"model": "sandbox", "input": [{"role": "user", "content": content}]}
-    assert http.post(f"{served.url}/responses", json=body).status_code == 200
-    assert any("n.md" in turn.text and "김치는 발효" in turn.text for turn in heard[0].turns)
+    response = create(real, input=[{"role": "user", "content": content}]).json()
+    assert "nests in bakeries" in text_of(response)
+    assert response["output"][-1]["content"][0]["annotations"]
+    again = create(real, input="Where does the zephyrine owl nest?").json()
+    assert "bakeries" not in text_of(again)
+
+
+def test_a_text_file_is_summarised(real):
+    text = "The harbour was built in 1931. Ships brought tea to the harbour. " * 4 + "It rained."
+    content = [
+        {"type": "input_text", "text": "Summarise the attached file."},
+        file_part(text.encode(), "report.txt", "text/plain"),
+    ]
+    response = create(real, input=[{"role": "user", "content": content}]).json()
+    assert "The harbour was built in 1931." in text_of(response)
 
 
 def test_input_items_are_listed_in_pages(http):
