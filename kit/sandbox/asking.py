@@ -25,7 +25,7 @@ words paragraph paragraphs bullet bullets point points markdown english korean l
 article source sources cite citation citations citing link links reply respond response between
 happen happened become became come came make makes made called exactly actually ever still now
 today currently latest recent up out off down interesting important main key tl dr tldr eli5
-basics basic general good best each per
+basics basic general good best each per compare comparing brief
 """
 KOREAN = """
 그리고 그런데 그래서 그럼 또 또는 및 등 이 그 저 것 거 수 좀 한번 제발 나 내 제 저는 나는 우리
@@ -76,6 +76,10 @@ PHRASES = (
                r"(?:sentences?|words?|lines?|paragraphs?|bullets?|bullet\s+points?)\b"),
     re.compile(r"\d+\s*(?:문장|줄|문단|단락|단어|가지|개의?\s*(?:문장|항목))(?:으로|로|만)?"),
     re.compile(r"에\s*(?:대해서?|대한|대하여|관해서?|관한|관하여)(?=[\s,.?!]|$)"),
+    re.compile(
+        r"(?i)\b(?:(?:give|return|write|produce|as|in|with|make)\s+(?:me\s+)?(?:an?\s+|the\s+)?)?"
+        r"(?:short\s+)?(?:markdown|json)[\s_]+(?:brief|report|outline|object|format)\b"
+    ),
     re.compile(r"(?i)\b(?:deep\s+dive|in[\s-]depth)\b(?:\s+(?:on|into|about))?"),
 )  # fmt: skip
 
@@ -131,5 +135,6 @@ def is_asking(token: str) -> bool:
 def _phrase(span: str, kept: list[str]) -> str:
     """The stretch of the prompt that holds the topic, or its words alone where that is long."""
     span = " ".join(span.split())
-    words = span.split(" ") if len(span) <= 60 and "\n" not in span else kept[:8]
+    one_stretch = len(span) <= 60 and not re.search(r"[.?!;:]\s", span)
+    words = span.split(" ") if one_stretch else kept[:8]
     return " ".join([*words[:-1], bare(words[-1])])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from kit.sandbox.asking import Topic, topic_of
 from kit.sandbox.steps import Ask, Turn
-from kit.sandbox.words import sentences, tokens
 from kit.sandbox.wishes import Shape, is_greeting, is_thanks, language_wanted, shape_of
+from kit.sandbox.words import Word, question_words, sentences, tokens
 
 REFERS_BACK = re.compile(
     r"(?i)^\W*(?:and|but|so|also|then)\b|\b(?:it|its|that|this|they|them|their|those|these|he|him|his|"
@@ -140,9 +140,7 @@ ABOUT_ME = re.compile(
 ABOUT_ME_QUESTION = re.compile(r"뭐|무엇|누구야|인가요|기억해\?")
 
 
-def _memory_words(text: str):
-    from kit.sandbox.words import question_words
-
+def _memory_words(text: str) -> list[Word]:
     skip = {"what", "is", "my", "the", "i", "a", "do", "did", "you", "me", "are", "was", "remember"}
     kept = [
         t for t in tokens(text) if t.lower() not in skip and t not in {"내", "제", "뭐야", "뭐"}

@@ -126,7 +126,8 @@ def _unmarked(content: str) -> str:
     content = re.sub(r"</?[A-Za-z][^<>\n]{0,300}>", "", content)
     content = re.sub(r"!\[([^\]\n]{0,200})\]\([^)\n]{0,500}\)", "", content)
     content = re.sub(r"\[([^\]\n]{1,200})\]\([^)\n]{0,500}\)", r"\1", content)
-    return re.sub(r"(\*\*|__)(\S[^*\n]{0,300}?)\1", r"\2", content)
+    content = re.sub(r"(\*\*|__)(\S[^*\n]{0,300}?)\1", r"\2", content)
+    return re.sub(r"(?<=[^\s|])\n(?=[^\s#>|*+\-\d<])", " ", content)  # lines wrapped by an editor
 
 
 def _indented(fence: str) -> str:

@@ -86,6 +86,7 @@ def quotes(
                 continue
             score = _score(text, words, named, under, kind)
             score += 0.4 * (opens and number == 0) + 0.3 * (not found)
+            score += 0.6 * (kind is None and _defines(text, passage.page.title))
             found.append(Quote(text, passage.page, passage.heading, score, len(found)))
     return found
 
@@ -110,10 +111,25 @@ def _score(
     return score
 
 
+def _defines(text: str, title: str) -> bool:
+    """Whether a sentence says what the page's subject is: "A semiconductor such as ..."."""
+    name = title.split("(")[0].split()[0].lower().rstrip("s의")
+    start = text.lower().removeprefix("the ").removeprefix("a ").removeprefix("an ")
+    return start.startswith(name) and bool(
+        re.search(r"\b(?:is|are|was)\b|(?:이다|말한다)\.?$", text)
+    )
+
+
 def best(found: Sequence[Quote], count: int) -> list[Quote]:
     """The `count` best, in the order in which they stand on the page."""
     chosen = sorted(found, key=lambda quote: (-quote.score, quote.place))[:count]
     return sorted(chosen, key=lambda quote: quote.place)
+
+
+def telling(found: Sequence[Quote], count: int) -> list[Quote]:
+    """The best, without those that answer much less well than the best of all."""
+    top = max((quote.score for quote in found), default=0.0)
+    return best([quote for quote in found if quote.score >= top * 0.6], count)
 
 
 def leads(found: Sequence[Quote], count: int) -> list[Quote]:

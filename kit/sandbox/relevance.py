@@ -73,7 +73,9 @@ class Shelf:
         asked = frozenset(term for word in question.words for term in word.terms)
         titled = sum(1 for word in title if asked.intersection(word.terms)) / max(1, len(title))
         coverage = self.coverage(url, question)
-        return (0.05 + coverage**2) * (1 + 2 * self._named(url, question)) * (1 + titled)
+        entitled = question.share(frozenset(term for word in title for term in word.terms))
+        named = self._named(url, question)
+        return (0.05 + coverage**2) * (1 + 2 * named) * (1 + titled + entitled)
 
     def _named(self, url: str, question: Question) -> float:
         return question.share(self._names[url])

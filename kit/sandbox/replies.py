@@ -9,8 +9,8 @@ from kit.sandbox.dialogue import Conversation, remembered
 from kit.sandbox.excerpt import excerpt_of
 from kit.sandbox.library import Hit, Library
 from kit.sandbox.phrases import phrase
-from kit.sandbox.quoting import Draft, Quote, best, kind_of, leads, quotes
-from kit.sandbox.relevance import terms_of
+from kit.sandbox.quoting import Draft, Quote, kind_of, leads, quotes, telling
+from kit.sandbox.relevance import holds, terms_of
 from kit.sandbox.steps import Ask, OpenPage, Say, Search, Source, Step
 from kit.sandbox.sums import computed
 from kit.sandbox.wishes import (
@@ -20,9 +20,10 @@ from kit.sandbox.wishes import (
     is_greeting,
     is_thanks,
 )
+from kit.sandbox.words import Word
 
-CLOSE = 0.72
-"""Below this share of the question, what was found is called the closest and not the answer."""
+CLOSE = 0.6
+"""Below this share of the question's words, what was found is called the closest, not the answer."""
 SECOND_PAGE = 0.55
 """A second page is quoted too when it scores this share of the first one."""
 SHOWN_TITLES = 6
@@ -60,7 +61,7 @@ def library_steps(ask: Ask, talk: Conversation, library: Library) -> tuple[Step,
         return (say,)
     sources = tuple(Source(hit.url, hit.title) for hit in hits)
     steps: list[Step] = [Search(queries_for(talk), sources)]
-    steps.extend(OpenPage(hit.url) for hit in _answering(hits)[:2])
+    steps.extend(OpenPage(hit.url) for hit in _answering(hits, talk.topic.words)[:2])
     return (*steps, say)
 
 
@@ -99,22 +100,26 @@ def titles_to_try(library: Library, language: str) -> str:
     return ", ".join(titles[::step][:SHOWN_TITLES])
 
 
-def _answering(hits: Sequence[Hit]) -> list[Hit]:
-    """The pages worth quoting: the best, and those that are nearly as good and not its double."""
+def _answering(hits: Sequence[Hit], words: Sequence[Word]) -> list[Hit]:
+    """The pages worth quoting: the best, the nearly as good, those that another word names."""
     first, *rest = hits or [None]
     if first is None:
         return []
-    near = [
-        hit
-        for hit in rest
-        if hit.score >= first.score * SECOND_PAGE and hit.page.language == first.page.language
-    ]
-    return [first, *near[:2]]
+    chosen = [first]
+    held = terms_of(f"{first.title} {first.page.also}")
+    for hit in rest:
+        own = {term for term in terms_of(hit.title) if term not in held}
+        adds = any(not word.light and own.intersection(word.terms) for word in words)
+        near = hit.score >= first.score * SECOND_PAGE
+        if (near or adds) and hit.page.language == first.page.language:
+            chosen.append(hit)
+            held |= terms_of(f"{hit.title} {hit.page.also}")
+    return chosen[:3]
 
 
 def _chosen(talk: Conversation, library: Library, hits: Sequence[Hit]) -> list[Quote]:
     kind = kind_of(talk.prompt)
-    pages = _answering(hits)
+    pages = _answering(hits, talk.topic.words)
     count = _how_many(talk, kind)
     chosen: list[Quote] = []
     for number, hit in enumerate(pages):
@@ -124,16 +129,14 @@ def _chosen(talk: Conversation, library: Library, hits: Sequence[Hit]) -> list[Q
         words = library.mended(talk.topic.words)
         found = quotes(library.passages_of(hit.url), words, kind=kind, unlike=talk.said)
         overview = kind is None and not _asks_beside_title(words, hit) and share > 1
-        chosen.extend(leads(found, share) if overview else best(found, share))
+        chosen.extend(leads(found, share) if overview else telling(found, share))
     return chosen[:count] if talk.shape.sentences or talk.shape.bullets else chosen
 
 
-def _asks_beside_title(words: Sequence[object], hit: Hit) -> bool:
+def _asks_beside_title(words: Sequence[Word], hit: Hit) -> bool:
     """Whether the question holds words of weight that the page's title does not."""
-    from kit.sandbox.relevance import holds
-
     named = terms_of(f"{hit.page.title} {hit.page.also}")
-    return any(not word.light and not holds(named, word) for word in words)  # type: ignore[attr-defined]
+    return any(not word.light and not holds(named, word) for word in words)
 
 
 def _how_many(talk: Conversation, kind: str | None) -> int:
@@ -158,7 +161,7 @@ def _written(talk: Conversation, hits: Sequence[Hit], chosen: Sequence[Quote]) -
         for number, quote in enumerate(chosen):
             draft.write(" " if number else "").write(quote.text).cite(quote.page)
         return draft.say()
-    if hits[0].coverage < CLOSE:
+    if not _holds_all(talk, chosen):
         draft.write(phrase("closest", talk.language)).write("\n\n")
     if shape.bullets:
         for number, quote in enumerate(chosen):
@@ -170,6 +173,14 @@ def _written(talk: Conversation, hits: Sequence[Hit], chosen: Sequence[Quote]) -
         draft.quote(chosen)
     _see_also(draft, talk, hits, chosen)
     return draft.write(f"\n\n{phrase('notice', talk.language)}").say()
+
+
+def _holds_all(talk: Conversation, chosen: Sequence[Quote]) -> bool:
+    """Whether the quoted pages together know most of what was asked."""
+    pages = {quote.page.url: quote.page for quote in chosen}.values()
+    terms = terms_of("\n".join(f"{page.title} {page.also} {page.text}" for page in pages))
+    heavy = [word for word in talk.topic.words if not word.light]
+    return sum(1 for word in heavy if holds(terms, word)) >= CLOSE * len(heavy)
 
 
 def _see_also(

@@ -169,9 +169,9 @@ def _unquoted(text: str) -> str:
 
 
 GREETING = re.compile(
-    r"(?i)^\W*(?:say\s+)?(?:hi+|hello+|hey+|yo|howdy|greetings|good\s+(?:morning|afternoon|evening|day)|"
+    r"(?i)^\W*(?:say\s+|greet\s+me\W*)?(?:hi+|hello+|hey+|yo|howdy|greetings|good\s+(?:morning|afternoon|evening|day)|"
     r"안녕+(?:하세요|하십니까|히\s*계세요)?|하이|헬로|반가워요?|반갑습니다|여보세요)"
-    r"(?:\s+(?:there|again|everyone|world|sandbox|bot|all|여러분))?[\s!.~?,ㅎㅋ:)😀-🙏]*"
+    r"(?:\s+(?:there|again|everyone|world|sandbox|bot|all|여러분))?[\s!.~?,ㅎㅋ:)😀-🙏]*(?:in\s+(?:exactly\s+)?\w+\s+words\W*)?"
     r"(?:how\s+are\s+you\b.*|how's\s+it\s+going\b.*|what's\s+up\b.*|반가워\S*|잘\s*지\S*)?$"
 )
 THANKS = re.compile(

@@ -106,7 +106,7 @@ LIGHT_WORDS = """
 create created invent invented discover discovered develop developed found founded start started
 begin began begun build built work works working mean means cause causes use used play played write
 written wrote name named first second last difference differences differ compare comparison compared
-versus vs meaning way ways reason reasons type types kind kinds example examples history origin
+versus vs form formed meaning way ways reason reasons type types kind kinds example examples history origin
 origins advantage advantages benefit benefits feature features cost costs take takes took year date
 people person person's live lives old new big large small high tall long far number amount change
 changed role effect effects impact importance future trend trends story background
@@ -119,8 +119,18 @@ LIGHT = frozenset(stem(word) for word in LIGHT_WORDS.split())
 
 def bare(word: str) -> str:
     """A Korean word without a particle that surely is one; other words as they are."""
-    rest = SURE_PARTICLE.sub("", word) if is_hangul(word) else word
+    if not is_hangul(word):
+        return word
+    rest = SURE_PARTICLE.sub("", word)
+    if rest == word and len(word) > 2 and word[-1] in "와과가" and _may_follow(word[-1], word[-2]):
+        rest = word[:-1]
     return rest if len(rest) > 1 else word
+
+
+def _may_follow(particle: str, syllable: str) -> bool:
+    """Whether a particle can stand after a syllable: 과 after a closed one, 와 and 가 after others."""
+    closed = (ord(syllable) - 0xAC00) % 28 != 0
+    return closed == (particle == "과")
 
 
 @lru_cache(maxsize=50_000)

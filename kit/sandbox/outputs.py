@@ -1,0 +1,101 @@
+"""What functions returned, made readable: nothing is added to it, nothing is concluded from it.
+
+A report stays the report it is, JSON becomes lists and tables, anything else is shown as text. Links
+in an output become citations.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from kit.sandbox.dialogue import Conversation
+from kit.sandbox.phrases import phrase
+from kit.sandbox.steps import Citation, Say, Turn
+
+LONGEST = 60_000
+MOST_ROWS = 50
+MOST_COLUMNS = 8
+LONG_TEXT = 200
+LINK = re.compile(r"\(?\[([^\[\]\n]{1,300})\]\((https?://[^\s()<>\"]{1,2000})\)\)?")
+
+
+def say_outputs(talk: Conversation) -> Say:
+    """The outputs of the functions since the prompt, one section each when there are several."""
+    parts = [_part(turn, named=len(talk.outputs) > 1) for turn in talk.outputs]
+    body = "\n\n".join(parts)[:LONGEST]
+    notice = phrase("from_tools", talk.language)
+    return Say(f"{body}\n\n{notice}", links_in(body))
+
+
+def links_in(text: str) -> tuple[Citation, ...]:
+    """A citation for every Markdown link of a text."""
+    return tuple(
+        Citation(match.start(), match.end(), match[2], match[1]) for match in LINK.finditer(text)
+    )
+
+
+def _part(turn: Turn, *, named: bool) -> str:
+    shown = readable(turn.text)
+    if not named:
+        return shown
+    label = f"**{turn.tool_name or 'function'}**"
+    return f"{label}\n\n{shown}" if "\n" in shown else f"{label}: {shown}"
+
+
+def readable(output: str) -> str:
+    """An output as Markdown."""
+    try:
+        value: Any = json.loads(output)
+    except (ValueError, RecursionError):
+        return output.strip() or "(empty)"
+    if isinstance(value, dict) and (report := _report(value)):
+        return report
+    return _shown(value)
+
+
+def _report(fields: dict[str, Any]) -> str | None:
+    """The long text that an object is really about, such as a report with its bookkeeping."""
+    texts = [value for value in fields.values() if isinstance(value, str)]
+    longest = max(texts, key=len, default="")
+    return longest.strip() if len(longest) > LONG_TEXT else None
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case dict() if not value:
+            return "{}"
+        case dict():
+            return "\n".join(f"- **{_label(key)}**: {_short(one)}" for key, one in value.items())
+        case list() if value and all(isinstance(one, dict) for one in value):
+            return _table(value)
+        case list():
+            return "\n".join(f"- {_short(one)}" for one in value[:MOST_ROWS]) or "[]"
+        case _:
+            return _short(value)
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    """A list of objects as a table, bounded in rows and columns."""
+    columns = list(dict.fromkeys(key for row in rows[:MOST_ROWS] for key in row))[:MOST_COLUMNS]
+    lines = [" | ".join(_label(column) for column in columns), " | ".join("---" for _ in columns)]
+    lines.extend(
+        " | ".join(_short(row.get(column, "")).replace("|", "\\|") for column in columns)
+        for row in rows[:MOST_ROWS]
+    )
+    more = f"\n\n… {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
+    return "\n".join(f"| {line} |" for line in lines) + more
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "none"}[value]
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, dict | list):
+        return f"`{json.dumps(value, ensure_ascii=False)[:300]}`"
+    return str(value)
+
+
+def _label(key: object) -> str:
+    return str(key).replace("_", " ")

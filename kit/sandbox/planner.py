@@ -1,0 +1,211 @@
+"""Which functions to call: those that the prompt asks for in the words of their name and description.
+
+There is no model to understand a prompt; there are words that a prompt and a function share, in two
+languages, and arguments that the prompt holds or does not. A function whose required arguments are
+not in the prompt is not called, unless the caller insists.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kit.sandbox.arguments import fill_arguments
+from kit.sandbox.asking import is_asking, topic_of
+from kit.sandbox.dialogue import Conversation
+from kit.sandbox.lexicon import concept, meanings, meanings_of
+from kit.sandbox.library import Library
+from kit.sandbox.steps import Ask, Call, FunctionTool
+from kit.sandbox.sums import as_expression
+from kit.sandbox.wishes import beyond, exact_reply, is_greeting, is_thanks
+from kit.sandbox.words import is_hangul, tokens
+
+ENOUGH = 2.0
+MOST_CALLS = 8
+
+GENERIC = """
+get fetch set run do tool function api data info information by current currently given return
+returns use used using call result value string number input output the of for from with your all
+any one based specific specified provide provides perform performs takes take lookup name names
+execute handler service please user's helper latest today now
+가져오다 함수 도구
+"""
+GENERIC_MEANINGS = frozenset().union(*(meanings(word) - concept(word) for word in GENERIC.split()))
+WEAK = frozenset().union(*(concept(word) for word in ("list", "create", "update", "on", "read")))
+"""Concepts of doing anything at all: they count half."""
+RESEARCH = concept("research") | concept("deep")
+ASKS_FOR_RESEARCH = RESEARCH | concept("report") | concept("analyse")
+SEARCH = concept("search") | concept("knowledge")
+FORBIDS = re.compile(
+    r"(?i)\b(?:do\s+not|don't|without|never|no)\s+(?:use|using|call|calling|any)?\s*(?:any\s+|the\s+)?"
+    r"(?:tools?|functions?)\b|(?:도구|함수|툴)(?:를|을|는|은)?\s*(?:쓰지|사용하지|호출하지|부르지|없이)"
+)
+CLAUSES = re.compile(
+    r"(?i)\s*(?:[?;]|\.\s|,?\s+and\s+(?=(?:what|how|then|also|tell|show|get|find|send|is|the\s+\w+\s+in)\b)|"
+    r",\s*(?=(?:what|how|then|also)\b)|(?:그리고|그\s*다음에?|또)\s+|(?<=[가-힣])(?:하고|해주고|주고)\s+)\s*"
+)
+SIGNS = {"+": "plus", "*": "times", "×": "times", "/": "divide", "÷": "divide", "-": "minus"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Calls to make; or the function that would fit, and what it would need to know."""
+
+    calls: tuple[Call, ...] = ()
+    tool: str | None = None
+    missing: tuple[str, ...] = ()
+
+
+def plan_calls(ask: Ask, talk: Conversation, library: Library) -> Plan:
+    """The calls that the prompt asks for; none when nothing fits or `tool_choice` forbids it."""
+    offered = [tool for tool in ask.functions if ask.tool_choice in ("auto", "required", tool.name)]
+    if not offered or ask.tool_choice == "none":
+        return Plan()
+    if ask.tool_choice != "auto":
+        return Plan((_insisted(offered, talk),))
+    if _needs_no_tool(talk):
+        return Plan()
+    clauses = [clause for clause in CLAUSES.split(talk.prompt) if clause and clause.strip()]
+    if len(clauses) > 1:
+        plans = [_plan_for(clause, offered, talk) for clause in clauses]
+        calls = _distinct(call for plan in plans for call in plan.calls)
+        if len(calls) > 1:
+            return Plan(calls[:MOST_CALLS])
+    plan = _plan_for(talk.prompt, offered, talk)
+    return plan if plan.calls else _last_resort(plan, offered, talk, library)
+
+
+def _needs_no_tool(talk: Conversation) -> bool:
+    prompt = talk.prompt
+    return bool(
+        not prompt
+        or is_greeting(prompt)
+        or is_thanks(prompt)
+        or exact_reply(prompt) is not None
+        or FORBIDS.search(prompt)
+    )
+
+
+def _plan_for(text: str, offered: list[FunctionTool], talk: Conversation) -> Plan:
+    """The best function for a text, with its arguments; several calls for several values."""
+    asked = _source(text, talk)
+    scored = sorted(
+        ((fitness(tool, asked), -place, tool) for place, tool in enumerate(offered)),
+        key=lambda one: one[:2],
+        reverse=True,
+    )
+    best = Plan()
+    for score, _, tool in scored:
+        if score < ENOUGH:
+            break
+        for source in dict.fromkeys((text, asked)):
+            filled = fill_arguments(tool, source, own_words(tool))
+            if not filled.missing:
+                return Plan(tuple(_call(tool, one) for one in filled.each()), tool.name)
+        best = best if best.tool else Plan((), tool.name, filled.missing)
+    return best
+
+
+def _last_resort(
+    plan: Plan, offered: list[FunctionTool], talk: Conversation, library: Library
+) -> Plan:
+    """A function that searches is asked what the library does not know."""
+    if plan.tool or not talk.topic or beyond(talk.prompt):
+        return plan
+    if library.find(talk.topic.words, limit=1, prefer=talk.language):
+        return plan
+    for tool in offered:
+        if SEARCH & meanings_of(tool.name) and not is_research(tool):
+            filled = fill_arguments(tool, talk.prompt, own_words(tool))
+            if not filled.missing:
+                return Plan((_call(tool, filled.arguments),), tool.name)
+    return plan
+
+
+def _insisted(offered: list[FunctionTool], talk: Conversation) -> Call:
+    """The call the caller insists on: the best there is, its gaps filled with the prompt itself."""
+    tool = max(offered, key=lambda one: fitness(one, talk.prompt))
+    filled = fill_arguments(tool, _source(talk.prompt, talk), own_words(tool), insist=True)
+    return _call(tool, filled.arguments)
+
+
+def fitness(tool: FunctionTool, text: str) -> float:
+    """How much of a text's words are the function's; from `ENOUGH` on it is asked for."""
+    asked = _asked(text)
+    if is_research(tool):
+        wanted = ASKS_FOR_RESEARCH & asked
+        return (3.0 if wanted & RESEARCH else 2.0) if wanted and _subject(text) else 0.0
+    name = meanings_of(tool.name) - GENERIC_MEANINGS
+    about = meanings_of(tool.description) - GENERIC_MEANINGS
+    about |= (
+        meanings_of(" ".join(map(str, tool.parameters.get("properties", {})))) - GENERIC_MEANINGS
+    )
+    score = 2.0 * _weighed(name & asked) + min(2.0, _weighed((about - name) & asked))
+    return score + _members(tool, text)
+
+
+def is_research(tool: FunctionTool) -> bool:
+    """Whether a function speaks of research in its name, or of deep research in its description."""
+    name = meanings_of(tool.name)
+    about = meanings_of(tool.description)
+    return bool(concept("research") & name) or (
+        bool(concept("research") & about) and bool(concept("deep") & (about | name))
+    )
+
+
+def own_words(tool: FunctionTool) -> frozenset[str]:
+    """The meanings that belong to the function, and so are not its arguments."""
+    return (meanings_of(tool.name) | meanings_of(tool.description)) - {"city", "country"}
+
+
+def _asked(text: str) -> frozenset[str]:
+    """The meanings of a prompt, signs of arithmetic between numbers included."""
+    signs = [SIGNS[sign] for sign in re.findall(r"\d\s*([-+*×/÷])\s*\(*\d", as_expression(text))]
+    kept = [token for token in tokens(text) if _speaks(token)]
+    return meanings_of(" ".join([*kept, *signs, *(["calculate"] if signs else [])]))
+
+
+def _speaks(token: str) -> bool:
+    """Whether a word can say what is wanted: asking words only where they are a concept."""
+    return not is_asking(token) or bool(concept(token)) or (is_hangul(token) and len(token) > 2)
+
+
+def _weighed(shared: frozenset[str]) -> float:
+    """Shared meanings: a word and its concept are one, doing anything at all is half."""
+    concepts = {meaning for meaning in shared if meaning.startswith("#")}
+    covered = frozenset().union(*(concept(word) for word in shared if not word.startswith("#")))
+    bare = {word for word in shared if not word.startswith("#") and not concept(word)}
+    return sum(0.5 if one in WEAK else 1.0 for one in concepts | set(covered & concepts)) + len(
+        [word for word in bare if len(word) > 1]
+    )
+
+
+def _members(tool: FunctionTool, text: str) -> float:
+    """A little for every choice of the function that the text names."""
+    lowered = text.lower()
+    found = 0
+    for schema in tool.parameters.get("properties", {}).values():
+        members = schema.get("enum", ()) if isinstance(schema, dict) else ()
+        found += any(
+            isinstance(one, str) and len(one) > 2 and one.lower() in lowered for one in members
+        )
+    return min(1.0, 0.5 * found)
+
+
+def _subject(text: str) -> bool:
+    """Whether something is left to research when the words of research are taken away."""
+    words = topic_of(text).words
+    return any(not (concept(word.text) & ASKS_FOR_RESEARCH) and not word.light for word in words)
+
+
+def _source(text: str, talk: Conversation) -> str:
+    """What the arguments are read from: the prompt, with its topic when it only refers back."""
+    return f"{text} ({talk.topic.phrase})" if talk.follows_up and talk.topic.phrase else text
+
+
+def _call(tool: FunctionTool, arguments: dict[str, object]) -> Call:
+    return Call(tool.name, json.dumps(arguments, ensure_ascii=False))
+
+
+def _distinct(calls: Iterable[Call]) -> tuple[Call, ...]:
+    return tuple(dict.fromkeys(calls))
