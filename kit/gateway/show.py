@@ -92,7 +92,7 @@ def _with_numbers(answer: Answer) -> str:
             if citation.number not in numbers:
                 numbers.append(citation.number)
     for place in sorted(marks, reverse=True):
-        mark = "".join(rf"\[{number}\]" for number in marks[place])
+        mark = "".join(_escaped(f"[{number}]") for number in marks[place])
         text = f"{text[:place]} {mark}{text[place:]}"
     return text
 
@@ -119,5 +119,12 @@ def _link(url: str, title: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """`text` as Markdown that shows exactly it."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$&:])", r"\\\1", " ".join(text.split()))
+    """`text` as Markdown that shows exactly it.
+
+    As entities: with backslashes, `\\[1\\]` and `\\(x\\)` would be mathematics.
+    """
+    return re.sub(
+        r"[\\`*_{}\[\]()#+\-.!|<>~$&:]",
+        lambda found: f"&#{ord(found[0])};",
+        " ".join(text.split()),
+    )
