@@ -1,7 +1,7 @@
 """A function's arguments, read from a prompt by its JSON schema.
 
-What a parameter is comes from its type, its name and its description; what it gets must stand in the
-prompt. An optional parameter that the prompt does not mention is left out (null where the schema
+What a parameter is comes from its type, its name and its description; what it gets must stand in
+the prompt. An optional parameter that the prompt does not mention is left out (null where the schema
 demands it), a required one is reported as missing, unless the caller insists on a value.
 """
 
@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kit.sandbox import spans as spot
-from kit.sandbox.asking import topic_of, without_asking_phrases
 from kit.sandbox.lexicon import meanings, meanings_of
+from kit.sandbox.parameters import (
+    NUMBER_BOUNDS,
+    kind_of_parameter,
+    looseness,
+    parts_of,
+)
+from kit.sandbox.reading import Reader
 from kit.sandbox.spans import Text
 from kit.sandbox.steps import FunctionTool
-from kit.sandbox.sums import as_expression
 
 Schema = Mapping[str, Any]
 DEEPEST = 6
@@ -47,59 +52,6 @@ def fill_arguments(
     return Filled(arguments, tuple(filler.missing), spread, others)
 
 
-KINDS = (
-    ("language", r"language|\blang\b|locale|언어"),
-    ("currency", r"currency|통화"),
-    ("email", r"e_?mail|recipient|^to to$"),
-    ("url", r"\burl\b|link|website|uri"),
-    ("phone", r"phone|mobile|전화"),
-    ("expression", r"expression|formula|equation|수식"),
-    ("origin", r"origin|\bfrom\b|source_city|departure|depart|start_location|출발"),
-    ("target", r"destination|\bto\b|arrival|end_location|도착|목적지"),
-    ("place", r"city|location|place|country|town|address|region|timezone|time_zone|area|도시|장소|지역|위치|국가|나라"),
-    ("date", r"date|day|when|날짜"),
-    ("time", r"time|hour|시간|시각"),
-    ("whole", r"question|prompt|request|instruction|task|brief|질문|요청"),
-    ("query", r"query|quer|topic|keyword|search|subject|term|phrase|\bq\b|about|주제|검색어"),
-    ("content", r"text|message|body|content|note|description|title|summary|comment|sentence|내용|본문|제목|메시지"),
-    ("symbol", r"symbol|ticker|code|\bid\b|_id|identifier|sku|번호"),
-    ("name", r"name|user|person|author|customer|title|이름|recipient"),
-)  # fmt: skip
-CURRENCIES = {
-    "USD": r"usd|us\s+dollars?|dollars?|\$|달러", "EUR": r"eur|euros?|€|유로",
-    "KRW": r"krw|korean\s+won|won|₩|원화|원", "JPY": r"jpy|(?:japanese\s+)?yen|¥|엔화|엔",
-    "GBP": r"gbp|(?:british\s+)?pounds?|£|파운드", "CNY": r"cny|yuan|rmb|위안",
-    "CHF": r"chf|swiss\s+francs?|프랑", "INR": r"inr|rupees?|루피",
-    "CAD": r"cad|canadian\s+dollars?", "AUD": r"aud|australian\s+dollars?",
-}  # fmt: skip
-LANGUAGES = {
-    "English": "english|영어", "Korean": "korean|한국어", "Japanese": "japanese|일본어",
-    "Chinese": "chinese|중국어", "French": "french|프랑스어|불어", "German": "german|독일어",
-    "Spanish": "spanish|스페인어", "Italian": "italian|이탈리아어", "Russian": "russian|러시아어",
-    "Portuguese": "portuguese|포르투갈어", "Vietnamese": "vietnamese|베트남어", "Arabic": "arabic|아랍어",
-}  # fmt: skip
-SUM = re.compile(r"[\d(][\d\s+\-*/().,^%]*[\d)]")
-SAYING = re.compile(
-    r"(?is)\b(?:saying|says?|that\s+says|with\s+the\s+(?:text|message|body|content)|tell(?:ing)?\s+\w+\s+that)\b\W*(.+)$|"
-    r"[:：]\s*(.+)$"
-)
-
-
-BOUNDS = {
-    "max": re.compile(
-        r"(?i)\b(?:under|below|less\s+than|up\s+to|at\s+most|max(?:imum)?|within|cheaper\s+than)\s+[$€£₩]?"
-        r"(\d[\d,.]*k?)|(\d[\d,.]*(?:만|천|억)?)\s*\S{0,4}?\s*(?:이하|미만|까지|안\s*넘)"
-    ),
-    "min": re.compile(
-        r"(?i)\b(?:over|above|more\s+than|at\s+least|min(?:imum)?|from)\s+[$€£₩]?(\d[\d,.]*k?)|"
-        r"(\d[\d,.]*(?:만|천|억)?)\s*\S{0,4}?\s*(?:이상|초과|부터)"
-    ),
-}
-EXPLAINS = re.compile(r"(?i)^\W*(?:why|how\s+(?:do|does|did|come)|explain|what\s+causes)\b|왜|이유")
-"""Questions about a thing in general, which name no place unless they say "in" one."""
-ABOUT = re.compile(r"(?i)\babout\s+(.+?)(?=\s+(?:saying|and|with|to|that)\b|[,.;:?!]|$)")
-
-
 class Filler:
     """Walks a schema with one prompt; every value of the prompt is given away once."""
 
@@ -109,6 +61,7 @@ class Filler:
         self._root = root
         self._insist = insist
         self._prompt = prompt
+        self._reader = Reader(self.text, prompt)
         self._names = {str(name) for name in root.get("properties", {})}
 
     def record(self, schema: Schema, depth: int) -> dict[str, object]:
@@ -116,7 +69,7 @@ class Filler:
         properties: Mapping[str, Schema] = schema.get("properties", {})
         required = set(schema.get("required", ()))
         values: dict[str, object] = {}
-        for name in sorted(properties, key=lambda one: _looseness(one, properties[one])):
+        for name in sorted(properties, key=lambda one: looseness(one, properties[one])):
             value = self.value(name, properties[name], name in required, depth)
             if value is not ABSENT:
                 values[name] = value
@@ -148,7 +101,7 @@ class Filler:
         if len(texts) != 1 or len([one for one in required if arguments.get(one) is not None]) != 1:
             return None, ()
         name = texts[0]
-        kind = _kind(name, schema["properties"][name])
+        kind = kind_of_parameter(name, schema["properties"][name])
         if kind not in ("place", "name", "symbol", "other"):
             return None, ()
         first = str(arguments[name])
@@ -201,7 +154,8 @@ class Filler:
             case "null":
                 return None
             case _:
-                return self._string(name, schema, needed)
+                found = self._reader.read(name, schema, needed)
+                return ABSENT if found is None else found
 
     def _member(self, name: str, members: list[Any], needed: bool, schema: Schema) -> object:
         """The choice the prompt names; the first one, where one is needed and none is named."""
@@ -223,7 +177,7 @@ class Filler:
     def _switch(self, name: str) -> object:
         words = "|".join(
             re.escape(part)
-            for part in _parts(name)
+            for part in parts_of(name)
             if len(part) > 2 and part not in ("include", "use", "with", "enable")
         )
         if not words:
@@ -232,15 +186,15 @@ class Filler:
             rf"(?i)\b(?:no|not|without|don't|exclude)\s+(?:\w+\s+)?(?:{words})", self._prompt
         ):
             return False
-        named = {meaning for part in _parts(name) for meaning in meanings(part)} & meanings_of(
+        named = {meaning for part in parts_of(name) for meaning in meanings(part)} & meanings_of(
             self._prompt
         )
         return True if named and re.search(rf"(?i)(?:{words})", self._prompt) else ABSENT
 
     def _number(self, name: str, schema: Schema, needed: bool, *, whole: bool) -> object:
-        words = "|".join(re.escape(part) for part in _parts(name) if len(part) > 1)
+        words = "|".join(re.escape(part) for part in parts_of(name) if len(part) > 1)
         found = self.text.number(words) if words else None
-        if found is None and (bound := BOUNDS.get(next(iter(_parts(name)), ""))):
+        if found is None and (bound := NUMBER_BOUNDS.get(next(iter(parts_of(name)), ""))):
             limit = self.text.take(bound)
             found = spot.as_number(limit) if limit else None
         if found is None and re.search(r"(?i)limit|count|max|top|results|\bn\b|\bk\b|num", name):
@@ -278,113 +232,11 @@ class Filler:
     def _strings(self, name: str, item: Schema) -> list[str]:
         found: list[str] = []
         while len(found) < 20:
-            value = self._string(name, item, True)
-            if value is ABSENT or value in found:
+            value = self._reader.read(name, item, True)
+            if value is None or value in found:
                 break
-            found.append(str(value))
+            found.append(value)
         return found
-
-    def _string(self, name: str, schema: Schema, needed: bool) -> object:
-        label = "|".join(re.escape(part) for part in (name, name.replace("_", " ")))
-        named = self.text.take(
-            re.compile(
-                rf"(?i)\b(?:{label})\s*(?:is\s+|=\s*|:\s*|named\s+|called\s+)\"?([^\s,\"]+)"
-                rf"|\bwith\s+(?:the\s+|a\s+)?(?:{label})\s+(?:of\s+)?\"?([^,\"]+?)\"?"
-                r"(?=\s+(?:and|saying|with|that)\b|[,.?!]|$)"
-            )
-        )
-        if named:
-            return named.strip(".?!")
-        kind = _kind(name, schema)
-        found = self._of_kind(kind, needed)
-        if found is None and needed and kind not in ("email", "url", "phone", "expression"):
-            found = self._rest(kind)
-        return ABSENT if found is None else found
-
-    def _of_kind(self, kind: str, needed: bool) -> str | None:
-        text = self.text
-        match kind:
-            case "email":
-                return text.take(spot.EMAIL)
-            case "url":
-                return text.take(spot.URL)
-            case "phone":
-                return text.take(spot.PHONE)
-            case "date":
-                return text.take(spot.DATE) or text.take(spot.RELATIVE)
-            case "time":
-                return text.take(spot.CLOCK)
-            case "expression":
-                found = SUM.search(as_expression(self._prompt))
-                return found.group().strip(" .,") if found else None
-            case "language":
-                return self._listed(LANGUAGES)
-            case "currency":
-                return self._listed(CURRENCIES)
-            case "origin":
-                return self._after(r"from|출발지는") or self._before(r"에서|발")
-            case "target":
-                return (
-                    text.take(spot.EMAIL) or self._after(r"to") or self._before(r"까지|으로|로|행")
-                )
-            case "content":
-                return text.take(spot.QUOTED) or (text.take(SAYING) if needed else None)
-            case "symbol":
-                return text.take(re.compile(r"#?\b([A-Z]{1,5}-?\d[\w-]*|[A-Z]{2,5}|\d[\w-]*)\b"))
-            case "whole":
-                return self._prompt.strip()
-            case "query":
-                return text.take(spot.QUOTED) or text.take(ABOUT) or self._topic()
-            case _:
-                return text.take(spot.QUOTED) if needed else None
-
-    def _rest(self, kind: str) -> str | None:
-        """What is left of the prompt: a name in capitals, what follows "in", else the first words."""
-        if kind in ("whole", "query"):
-            return self._topic()
-        if kind == "content":
-            return self.text.take_span() or self._topic()
-        if kind in ("date", "time"):
-            return None
-        spans = self.text.spans()
-        capital = next((span for span in spans if span[0].isupper()), None)
-        placed = next((span for span in spans if self._follows_preposition(span)), None)
-        explains = kind == "place" and EXPLAINS.search(self._prompt)
-        chosen = capital or placed or (None if explains else next(iter(spans), None))
-        if chosen and not chosen[0].isdigit():
-            self.text.mark(chosen)
-            return chosen
-        return None
-
-    def _topic(self) -> str | None:
-        return topic_of(without_asking_phrases(self._prompt)).phrase or None
-
-    def _listed(self, names: Mapping[str, str]) -> str | None:
-        """The first of several known names that the prompt still holds, in the prompt's order."""
-        found: list[tuple[int, str, str]] = []
-        for name, pattern in names.items():
-            for match in re.finditer(rf"(?i)(?<![a-z])(?:{pattern})(?![a-z])", self.text.text):
-                found.append((match.start(), name, match.group()))
-        for _, name, word in sorted(found):
-            if self.text.take(re.compile(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])")):
-                return name
-        return None
-
-    def _after(self, words: str) -> str | None:
-        for span in self.text.spans():
-            if re.search(rf"(?i)\b(?:{words})\s+{re.escape(span)}", self._prompt):
-                self.text.mark(span)
-                return span
-        return None
-
-    def _before(self, endings: str) -> str | None:
-        found = self.text.take(re.compile(rf"([가-힣]{{2,}}?)(?:{endings})(?=\s)"))
-        return found
-
-    def _follows_preposition(self, span: str) -> bool:
-        return bool(
-            re.search(rf"(?i)\b(?:in|at|for|near|around|of)\s+{re.escape(span)}", self._prompt)
-        )
 
     def _invented(self, name: str, schema: Schema) -> object:
         """A value because there must be one: the prompt for a text, the smallest for the rest."""
@@ -398,34 +250,7 @@ class Filler:
             case "object":
                 return {}
             case _:
-                return self._topic() or self._prompt.strip()
-
-
-def _kind(name: str, schema: Schema) -> str:
-    """What a text parameter is for, by its name, else by its description."""
-    spaced = "_".join(_parts(name)) + " " + " ".join(_parts(name))
-    for text in (spaced, str(schema.get("description", "")).lower()[:80]):
-        for kind, pattern in KINDS:
-            if re.search(pattern, text) and not (
-                text is not spaced and kind in ("email", "target", "origin", "name")
-            ):
-                return kind
-    return "other"
-
-
-def _parts(name: str) -> list[str]:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\-.]", " ", name)
-    return [part.lower() for part in spaced.split()]
-
-
-def _looseness(name: str, schema: Schema) -> int:
-    """The order of filling: what can only be one thing first, free text last."""
-    if schema.get("type") not in (None, "string"):
-        return 1
-    if "enum" in schema:
-        return 0
-    loose = {"content": 6, "query": 7, "whole": 8, "other": 5, "name": 5, "place": 4}
-    return loose.get(_kind(name, schema), 2)
+                return self._reader.topic() or self._prompt.strip()
 
 
 def _same_shape(span: str, first: str) -> bool:

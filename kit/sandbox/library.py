@@ -91,6 +91,11 @@ class Library:
             pages = {one.page.url: one.page for one in self._passages}
             return [page.title for page in pages.values() if page.language == prefer]
 
+    def close(self) -> None:
+        """Let go of the index; nothing can be asked afterwards."""
+        with self._lock:
+            self._index.close()
+
     def _renew(self) -> None:
         """Index again when a document of the folders came, went or changed."""
         stamps = folder_stamps(self._folders)

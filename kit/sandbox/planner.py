@@ -1,7 +1,7 @@
 """Which functions to call: those that the prompt asks for in the words of their name and description.
 
-There is no model to understand a prompt; there are words that a prompt and a function share, in two
-languages, and arguments that the prompt holds or does not. A function whose required arguments are
+There is no model to understand a prompt; there are words that a prompt and a function share, in
+two languages, and arguments that the prompt holds or does not. A function whose required arguments are
 not in the prompt is not called, unless the caller insists.
 """
 
@@ -98,11 +98,11 @@ def _plan_for(text: str, offered: list[FunctionTool], talk: Conversation) -> Pla
     for score, _, tool in scored:
         if score < ENOUGH:
             break
-        for source in dict.fromkeys((text, asked)):
-            filled = fill_arguments(tool, source, own_words(tool))
-            if not filled.missing:
-                return Plan(tuple(_call(tool, one) for one in filled.each()), tool.name)
-        best = best if best.tool else Plan((), tool.name, filled.missing)
+        own = own_words(tool)
+        tries = [fill_arguments(tool, source, own) for source in dict.fromkeys((text, asked))]
+        if full := next((filled for filled in tries if not filled.missing), None):
+            return Plan(tuple(_call(tool, one) for one in full.each()), tool.name)
+        best = best if best.tool else Plan((), tool.name, tries[0].missing)
     return best
 
 

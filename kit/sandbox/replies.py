@@ -102,9 +102,9 @@ def titles_to_try(library: Library, language: str) -> str:
 
 def _answering(hits: Sequence[Hit], words: Sequence[Word]) -> list[Hit]:
     """The pages worth quoting: the best, the nearly as good, those that another word names."""
-    first, *rest = hits or [None]
-    if first is None:
+    if not hits:
         return []
+    first, *rest = hits
     chosen = [first]
     held = terms_of(f"{first.title} {first.page.also}")
     for hit in rest:
