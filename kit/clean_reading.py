@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["parser", "read", "safe_address", "tidy"]
 
 LONGEST_TEXT = 200_000  # characters
-MOST_LINES = 10_000
-MOST_MARKUP = 30_000  # characters that may start something
+MOST_LINES = 6_000
+MOST_CELLS = 20_000
+MOST_MARKUP = 20_000  # characters that may start something
 MOST_BRACKETS = 4_000  # these are the quadratic ones
 DEEPEST = 60  # quotes and lists in each other
 
@@ -61,12 +62,7 @@ def tidy(text: str) -> str:
 
 def read(text: str) -> list[Token] | None:
     """The tokens of a tidied text, all harmless; None when it is too much to be read."""
-    if (
-        len(text) > LONGEST_TEXT
-        or text.count("\n") > MOST_LINES
-        or text.count("[") > MOST_BRACKETS
-        or sum(1 for _ in _MARKUP.finditer(text)) > MOST_MARKUP
-    ):
+    if _is_too_much(text):
         return None
     try:
         tokens = parser().parse(text)
@@ -79,6 +75,18 @@ def read(text: str) -> list[Token] | None:
             token.children = list(_harmless(token.children))
         token.content = _SMUGGLED.sub("\ufffd", token.content)
     return tokens
+
+
+def _is_too_much(text: str) -> bool:
+    if (
+        len(text) > LONGEST_TEXT
+        or text.count("\n") > MOST_LINES
+        or text.count("[") > MOST_BRACKETS
+        or sum(1 for _ in _MARKUP.finditer(text)) > MOST_MARKUP
+    ):
+        return True
+    bars = [bars for line in text.split("\n") if (bars := line.count("|"))]
+    return len(bars) * max(bars, default=0) > MOST_CELLS  # short rows are filled up
 
 
 def safe_address(address: str) -> str | None:
@@ -150,9 +158,7 @@ def _with_links(text: str) -> Iterator[Token]:
 
     done = 0
     for match in _BARE_ADDRESS.finditer(text):
-        written = match.group().rstrip(".,;:!?*_~'\"")
-        while written.endswith(")") and written.count(")") > written.count("("):
-            written = written[:-1].rstrip(".,;:!?*_~")
+        written = _without_punctuation(match.group())
         address = safe_address(written)
         if address is None:
             continue
@@ -162,6 +168,16 @@ def _with_links(text: str) -> Iterator[Token]:
         done = match.start() + len(written)
     if done < len(text):
         yield Token("text", "", 0, content=text[done:])
+
+
+def _without_punctuation(address: str) -> str:
+    """What stands behind an address in a sentence is not of it; closing its own brackets is."""
+    surplus = address.count(")") - address.count("(")
+    end = len(address)
+    while end and (address[end - 1] in ".,;:!?*_~" or (address[end - 1] == ")" and surplus > 0)):
+        end -= 1
+        surplus -= address[end] == ")"
+    return address[:end]
 
 
 @lru_cache(maxsize=1)
