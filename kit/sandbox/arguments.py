@@ -1,8 +1,8 @@
 """A function's arguments, read from a prompt by its JSON schema.
 
 What a parameter is comes from its type, its name and its description; what it gets must stand in
-the prompt. An optional parameter that the prompt does not mention is left out (null where the schema
-demands it), a required one is reported as missing, unless the caller insists on a value.
+the prompt. An optional parameter that the prompt does not mention is left out (null where the
+schema demands it), a required one is reported as missing, unless the caller insists on a value.
 """
 
 import re

@@ -34,7 +34,7 @@ def text_within(prompt: str) -> str:
 
 
 def _telling(found: list[str], count: int) -> list[str]:
-    """The sentences whose words recur most in the text, in its order; the first one helps itself."""
+    """The sentences whose words recur most in the text, in its order; the first has a start."""
     weight: dict[str, int] = {}
     for sentence in found:
         for term in _terms(sentence):

@@ -10,7 +10,7 @@ from functools import lru_cache
 from kit.sandbox.words import is_hangul, readings_of, stem, tokens
 
 CONCEPTS = """
-weather forecast rain snow umbrella sunny wind humidity climate 날씨 기상 예보 우산 비가 비올 눈이 맑 흐림
+weather forecast rain snow umbrella sunny wind humidity 날씨 기상 예보 우산 비가 비올 눈이 맑 흐림
 temperature hot cold warm degree 기온 온도 더워 추워 더울 추울 덥 춥
 time clock hour 시간 시각 몇시
 date day calendar 날짜 요일 며칠 달력
@@ -22,7 +22,7 @@ calculate compute calculator arithmetic math mathematic evaluate expression 계�
 average mean 평균
 search find lookup look query retrieve browse 검색 찾아 찾아줘 찾기 조회
 research investigate investigation study 조사 연구 리서치 탐구 파헤
-deep depth thorough comprehensive detail detailed extensive exhaustive 심층 상세 자세 깊이 깊게 면밀 꼼꼼
+deep depth thorough comprehensive detail exhaustive 심층 상세 자세 깊이 깊게 면밀 꼼꼼
 analyse analyze analysis 분석
 report brief dossier 보고서 리포트 레포트
 translate translation 번역

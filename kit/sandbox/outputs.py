@@ -1,7 +1,7 @@
 """What functions returned, made readable: nothing is added to it, nothing is concluded from it.
 
-A report stays the report it is, JSON becomes lists and tables, anything else is shown as text. Links in
-an output become citations.
+A report stays the report it is, JSON becomes lists and tables, anything else is shown as text.
+Links in an output become citations.
 """
 
 import json

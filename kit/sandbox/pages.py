@@ -1,8 +1,8 @@
 """Documents become pages, pages become passages.
 
 A page is one document with a title and a plain text; a passage is a stretch of it under one
-heading, short enough to quote from. Markdown, text, notebooks and CSV are read; markup that would survive a
-quotation (images, link targets, HTML) is taken off here, once.
+heading, short enough to quote from. Markdown, text, notebooks and CSV are read; markup that
+would survive a quotation (images, link targets, HTML) is taken off here, once.
 """
 
 import csv

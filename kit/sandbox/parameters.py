@@ -13,12 +13,14 @@ KINDS = (
     ("expression", r"expression|formula|equation|수식"),
     ("origin", r"origin|\bfrom\b|source_city|departure|depart|start_location|출발"),
     ("target", r"destination|\bto\b|arrival|end_location|도착|목적지"),
-    ("place", r"city|location|place|country|town|address|region|timezone|time_zone|area|도시|장소|지역|위치|국가|나라"),
+    ("place", r"city|location|place|country|town|address|region|timezone|time_zone|area|"
+     r"도시|장소|지역|위치|국가|나라"),
     ("date", r"date|day|when|날짜"),
     ("time", r"time|hour|시간|시각"),
     ("whole", r"question|prompt|request|instruction|task|brief|질문|요청"),
     ("query", r"query|quer|topic|keyword|search|subject|term|phrase|\bq\b|about|주제|검색어"),
-    ("content", r"text|message|body|content|note|description|title|summary|comment|sentence|내용|본문|제목|메시지"),
+    ("content", r"text|message|body|content|note|description|title|summary|comment|sentence|"
+     r"내용|본문|제목|메시지"),
     ("symbol", r"symbol|ticker|code|\bid\b|_id|identifier|sku|번호"),
     ("name", r"name|user|person|author|customer|title|이름|recipient"),
 )  # fmt: skip
@@ -33,7 +35,8 @@ LANGUAGES = {
     "English": "english|영어", "Korean": "korean|한국어", "Japanese": "japanese|일본어",
     "Chinese": "chinese|중국어", "French": "french|프랑스어|불어", "German": "german|독일어",
     "Spanish": "spanish|스페인어", "Italian": "italian|이탈리아어", "Russian": "russian|러시아어",
-    "Portuguese": "portuguese|포르투갈어", "Vietnamese": "vietnamese|베트남어", "Arabic": "arabic|아랍어",
+    "Portuguese": "portuguese|포르투갈어", "Vietnamese": "vietnamese|베트남어",
+    "Arabic": "arabic|아랍어",
 }  # fmt: skip
 NUMBER_BOUNDS = {
     "max": re.compile(

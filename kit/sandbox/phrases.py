@@ -6,8 +6,8 @@ PHRASES = {
         "ko": "*샌드박스: 서고에서 그대로 옮긴 글입니다. 언어 모델은 없습니다.*",
     },
     "hello": {
-        "en": "Hello! I am the toolkit's sandbox: a search engine, not a language model. Ask me about"
-        " {titles}, and I will quote what my library says.",
+        "en": "Hello! I am the toolkit's sandbox: a search engine, not a language model. Ask me"
+        " about {titles}, and I will quote what my library says.",
         "ko": "안녕하세요! 저는 이 도구의 샌드박스입니다. 언어 모델이 아니라 검색 엔진입니다."
         " {titles} 등을 물어보시면 서고에서 찾아 그대로 옮겨 드립니다.",
     },
@@ -15,13 +15,13 @@ PHRASES = {
         "en": "I am the toolkit's sandbox: a search engine over a small library, without a language"
         " model. I can\n\n"
         "- quote passages with sources (try: *{example}*),\n"
-        "- run a web search, call your functions, fill a JSON schema and write a research report, all"
-        " from that library,\n"
+        "- run a web search, call your functions, fill a JSON schema and write a research report,"
+        " all from that library,\n"
         "- repeat a text exactly (*Reply with exactly: OK*).\n\n"
         "For free writing, translation or code, point the toolkit at a real gateway"
         " (`LITELLM_BASE_URL`).",
-        "ko": "저는 이 도구의 샌드박스입니다. 언어 모델이 없는, 작은 서고의 검색 엔진입니다. 할 수 있는"
-        " 일은 이렇습니다.\n\n"
+        "ko": "저는 이 도구의 샌드박스입니다. 언어 모델이 없는, 작은 서고의 검색 엔진입니다. 할 수"
+        " 있는 일은 이렇습니다.\n\n"
         "- 출처와 함께 글을 옮깁니다 (예: *{example}*).\n"
         "- 그 서고 안에서 웹 검색, 함수 호출, JSON 스키마 채우기, 조사 보고서를 합니다.\n"
         "- 글을 그대로 되풀이합니다 (*정확히 OK라고만 답해*).\n\n"
@@ -41,8 +41,8 @@ PHRASES = {
         "ko": "질문을 찾지 못했습니다. {titles} 등을 물어보세요.",
     },
     "beyond": {
-        "en": "The sandbox has no language model, so it cannot {task}. It can search its library and"
-        " quote it. For this, connect a real gateway (`LITELLM_BASE_URL`).",
+        "en": "The sandbox has no language model, so it cannot {task}. It can search its library"
+        " and quote it. For this, connect a real gateway (`LITELLM_BASE_URL`).",
         "ko": "샌드박스에는 언어 모델이 없어서 {task} 수 없습니다. 서고를 찾아 인용하는 일은 할 수"
         " 있습니다. 이런 일에는 진짜 게이트웨이(`LITELLM_BASE_URL`)를 연결해 주세요.",
     },

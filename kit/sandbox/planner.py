@@ -1,8 +1,8 @@
-"""Which functions to call: those that the prompt asks for in the words of their name and description.
+"""Which functions to call: those that the prompt asks for in the words of name and description.
 
 There is no model to understand a prompt; there are words that a prompt and a function share, in
-two languages, and arguments that the prompt holds or does not. A function whose required arguments are
-not in the prompt is not called, unless the caller insists.
+two languages, and arguments that the prompt holds or does not. A function whose required arguments
+are not in the prompt is not called, unless the caller insists.
 """
 
 import json

@@ -57,7 +57,7 @@ class Quote:
 
 
 def kind_of(prompt: str) -> str | None:
-    """What is wanted to be known: `when`, `who`, `number`, `where`, `why`, `how`; None: anything."""
+    """What is asked for: `when`, `who`, `number`, `where`, `why`, `how`; None: anything."""
     return next((kind for kind, pattern in KINDS if re.search(pattern, prompt)), None)
 
 

@@ -85,7 +85,7 @@ class Reader:
                 return text.take(spot.QUOTED) if needed else None
 
     def _rest(self, kind: str) -> str | None:
-        """What is left of the prompt: a name in capitals, what follows "in", else the first words."""
+        """What is left of the prompt: a name in capitals, what follows "in", else the first."""
         if kind in ("whole", "query"):
             return self.topic()
         if kind == "content":

@@ -1,7 +1,7 @@
 """Whether a page answers: the share of the question that it holds, rare words counting most.
 
 A page that merely shares a common word with the question is no answer, and a name that no page
-knows ("the capital of Liechtenstein") means that nothing was found, however well the other words fit.
+knows ("the capital of Liechtenstein") means that nothing was found, however well the rest fits.
 """
 
 import difflib

@@ -23,14 +23,14 @@ from kit.sandbox.wishes import (
 from kit.sandbox.words import Word
 
 CLOSE = 0.6
-"""Below this share of the question's words, what was found is called the closest, not the answer."""
+"""Below this share of the question's words, what was found is the closest and not the answer."""
 SECOND_PAGE = 0.55
 """A second page is quoted too when it scores this share of the first one."""
 SHOWN_TITLES = 6
 
 
 def plain_reply(talk: Conversation, library: Library) -> Say | None:
-    """An answer that needs no library: words to repeat, a greeting, a sum, the caller's own text."""
+    """An answer that needs no library: words to repeat, a greeting, a sum, a text of the caller."""
     prompt, language = talk.prompt, talk.language
     literal = exact_reply(prompt)
     if literal is not None:

@@ -19,7 +19,7 @@ REFUSED = (
     "contains minContains maxContains propertyNames unevaluatedProperties unevaluatedItems "
     "additionalItems dependencies minProperties maxProperties uniqueItems pattern $dynamicRef"
 )
-"""Keywords outside the subset. (`pattern` is inside OpenAI's; here it would have to be evaluated.)"""
+"""Keywords outside the subset. (OpenAI takes `pattern`; here it would have to be evaluated.)"""
 REFUSED_WORDS = frozenset(REFUSED.split())
 MOST_NODES = 5000
 DEEPEST = 10

@@ -15,7 +15,8 @@ NUMBER_WORDS = {
     **{"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7},
     **{"eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "twenty": 20, "thirty": 30},
     **{"fifty": 50, "hundred": 100, "half": 0.5, "dozen": 12},
-    **{"한": 1, "두": 2, "세": 3, "네": 4, "다섯": 5, "여섯": 6, "일곱": 7, "여덟": 8, "아홉": 9, "열": 10},
+    **{"한": 1, "두": 2, "세": 3, "네": 4, "다섯": 5, "여섯": 6, "일곱": 7, "여덟": 8, "아홉": 9},
+    "열": 10,
 }  # fmt: skip
 NUMBER = re.compile(
     r"(?<![\w.])[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.])[-−]?\d+(?:\.\d+)?|(?<=[\s(+*/x×-])\d+"
@@ -44,7 +45,7 @@ DATE = re.compile(
     r"\b\d{1,2}/\d{1,2}/\d{2,4}\b"
 )
 RELATIVE = re.compile(
-    r"(?i)\b(?:today|tonight|tomorrow(?:\s+(?:morning|afternoon|evening|night))?|yesterday|now|right now|"
+    r"(?i)\b(?:today|tonight|tomorrow(?:\s+(?:morning|afternoon|evening|night))?|yesterday|now|"
     r"(?:this|next|last)\s+(?:week(?:end)?|month|year|(?:mon|tues|wednes|thurs|fri|satur|sun)day)|"
     r"(?:on\s+)?(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b|"
     r"오늘|내일|모레|어제|지금|이번\s*주말?|다음\s*주|지난\s*주|[월화수목금토일]요일"
@@ -52,12 +53,12 @@ RELATIVE = re.compile(
 CLOCK = re.compile(
     r"(?i)\b\d{1,2}:\d{2}(?:\s*[ap]\.?m\.?)?|\b\d{1,2}\s*[ap]\.?m\b\.?|(?:오전|오후)?\s*\d{1,2}시(?:\s*\d{1,2}분|\s*반)?|\b(?:noon|midnight)\b|정오|자정"
 )
-FILLERS = frozenset(
-    "right like current today now tonight tomorrow outside going look looking currently degree degrees way "
-    "도야 몇도 도씨 날 쯤 정도 까지 해 하는 있는 올까 어때 어떤가요 어떻습니까 어떨까 되나 돼 좋아 하자 오늘 내일 지금 라는".split(
-        " "
-    )
-)
+FILLER_WORDS = """
+right like current today now tonight tomorrow outside going look looking currently degree degrees
+way 도야 몇도 도씨 날 쯤 정도 까지 해 하는 있는 올까 어때 어떤가요 어떻습니까 어떨까 되나 돼
+좋아 하자 오늘 내일 지금 라는
+"""
+FILLERS = frozenset(FILLER_WORDS.split())
 JOINS = ("와", "과", "랑", "이랑", "하고")
 TRAILING = re.compile(
     r"(?:에서는|에서|에게|으로|한테|이라는|라는|까지|부터|행|발|은|는|을|를|의|에|로|이|가|도)$"

@@ -28,7 +28,7 @@ class Shape:
 
 
 SHAPES = (
-    ("bullets", rf"(?i)\b{NUMBER}\s+(?:\w+\s+)?(?:bullets?(?:\s+points?)?|key\s+points?|points|facts)\b"),
+    ("bullets", rf"(?i)\b{NUMBER}\s+(?:\w+\s+)?(?:bullets?|(?:bullet|key)\s+points?|points|facts)\b"),
     ("bullets", rf"(?:핵심\s*)?{NUMBER}\s*(?:가지|개(?:의)?\s*(?:항목|요점|핵심|불릿)|개로)"),
     ("sentences", rf"(?i)\b{NUMBER}[\s-]+(?:\w+\s+)?(?:sentences?|lines?|liner)\b"),
     ("sentences", rf"{NUMBER}\s*(?:문장|줄|마디)"),
@@ -42,7 +42,8 @@ SHORT = re.compile(
     r"간단히|간단하게|간략|짧게|한마디로|요점만"
 )
 LONG = re.compile(
-    r"(?i)\b(?:in detail|detailed|thorough(?:ly)?|at length|long answer|comprehensive|everything)\b|"
+    r"(?i)\b(?:in detail|detailed|thorough(?:ly)?|at length|long answer|comprehensive|everything)\b"
+    r"|"
     r"자세히|자세하게|상세|길게|깊이"
 )
 
@@ -86,7 +87,10 @@ def language_wanted(prompt: str, instructions: str = "") -> str:
 
 VERB = r"(?:reply|respond|answer|say|return|output|print|write|type|echo|repeat|send|give)"
 ONLY = r"(?:exactly|only|just|literally|verbatim|nothing\s+but|solely)"
-THING = r"(?:the\s+)?(?:(?:exact|single|one|following|literal)\s+)*(?:words?|text|phrase|string|message)"
+THING = (
+    r"(?:the\s+)?(?:(?:exact|single|one|following|literal)\s+)*"
+    r"(?:words?|text|phrase|string|message)"
+)
 QUOTED = r"[\"“'‘`「『]+(?P<x>[^\"”’`」』\n]{1,400}|[^\"”`」』\n]{1,400}?)[\"”'’`」』]+"
 OPENING = (
     r"(?is)(?:^|[.!?\n]\s*)(?:please\s+|now\s+|just\s+|simply\s+|always\s+|you\s+must\s+|must\s+)*"
@@ -201,14 +205,17 @@ def asks_about_itself(prompt: str) -> bool:
 
 
 BEYOND = (
-    ("picture", r"(?i)\b(?:in|of|describe|see)\s+(?:this|the|that)\s+(?:image|picture|photo|screenshot)\b|"
+    ("picture", r"(?i)\b(?:in|of|describe|see)\s+(?:this|the|that)\s+"
+     r"(?:image|picture|photo|screenshot)\b|"
      r"(?:이|그|저|위)\s*(?:이미지|사진|그림)|사진에\s*(?:뭐|무엇)"),
     ("translate", r"(?i)\btranslat(?:e|ion)\b(?=.*(?:\binto\b|\bto\b|\bin\b|:|\"|'|\n))|"
      r"(?:번역|영작)(?:해|을|하)|(?:영어|한국어|일본어|중국어)로\s*(?:바꿔|옮겨)"),
-    ("code", r"(?i)\b(?:write|create|generate|implement|code|fix|debug|refactor)\b.{0,40}\b(?:code|function|"
+    ("code", r"(?i)\b(?:write|create|generate|implement|code|fix|debug|refactor)\b.{0,40}"
+     r"\b(?:code|function|"
      r"script|program|class|regex|query|sql|unit\s+tests?|python|javascript|bug)\b|"
      r"(?:코드|함수|스크립트|프로그램|쿼리|정규식)(?:를|을|도)?\s*(?:\S+\s*)?(?:짜|작성|만들|써|고쳐|구현)"),
-    ("compose", r"(?i)\b(?:write|compose|draft|tell|make\s+up)\b.{0,25}\b(?:poem|haiku|story|song|lyrics|essay|"
+    ("compose", r"(?i)\b(?:write|compose|draft|tell|make\s+up)\b.{0,25}"
+     r"\b(?:poem|haiku|story|song|lyrics|essay|"
      r"joke|e-?mail|letter|tweet|slogan|limerick)\b|(?:시|소설|이야기|노래|가사|편지|이메일|농담|수필|에세이|표어)"
      r"(?:를|을)?\s*(?:하나\s*)?(?:한\s*편\s*)?(?:써|지어|작성|만들)|농담\s*(?:하나\s*)?(?:해|말)"),
 )  # fmt: skip

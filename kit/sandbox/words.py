@@ -106,13 +106,13 @@ LIGHT_WORDS = """
 create created invent invented discover discovered develop developed found founded start started
 begin began begun build built work works working mean means cause causes use used play played write
 written wrote name named first second last difference differences differ compare comparison compared
-versus vs form formed meaning way ways reason reasons type types kind kinds example examples history origin
-origins advantage advantages benefit benefits feature features cost costs take takes took year date
-people person person's live lives old new big large small high tall long far number amount change
+versus vs form formed meaning way ways reason reasons type types kind kinds example examples
+history origin origins advantage advantages benefit benefits feature features cost costs take takes took year
+date people person person's live lives old new big large small high tall long far number amount change
 changed role effect effects impact importance future trend trends story background
-역사 유래 기원 방법 법 이유 까닭 차이 차이점 특징 종류 뜻 의미 원리 장점 단점 장단점 과정 배경 영향 역할
-전망 미래 추세 사례 예시 비교 처음 최초 연도 년도 사람 이름 날짜 시기 만든 만드는 하는 되는 쓰는 나온
-높이 크기 개수 숫자 먹는 간 온 어원 정의 개념 개요 현황 동향
+역사 유래 기원 방법 법 이유 까닭 차이 차이점 특징 종류 뜻 의미 원리 장점 단점 장단점 과정 배경
+영향 역할 전망 미래 추세 사례 예시 비교 처음 최초 연도 년도 사람 이름 날짜 시기 만든
+만드는 하는 되는 쓰는 나온 높이 크기 개수 숫자 먹는 간 온 어원 정의 개념 개요 현황 동향
 """
 LIGHT = frozenset(stem(word) for word in LIGHT_WORDS.split())
 
@@ -128,7 +128,7 @@ def bare(word: str) -> str:
 
 
 def _may_follow(particle: str, syllable: str) -> bool:
-    """Whether a particle can stand after a syllable: 과 after a closed one, 와 and 가 after others."""
+    """Whether a particle can follow: 과 a closed syllable, 와 and 가 an open one."""
     closed = (ord(syllable) - 0xAC00) % 28 != 0
     return closed == (particle == "과")
 
@@ -170,7 +170,8 @@ def question_words(texts: Iterable[str]) -> list[Word]:
     for token in texts:
         if is_hangul(token):
             terms = readings_of(token)
-            light = bool(VERBAL_END.search(token)) and len(token) > 2 or not LIGHT.isdisjoint(terms)
+            verbal = len(token) > 2 and bool(VERBAL_END.search(token))
+            light = verbal or not LIGHT.isdisjoint(terms)
             word = Word(token, terms, pairs_of(_shortest(terms)), light)
         elif _is_wide(token):
             word = Word(token, (token,), pairs_of(token))
