@@ -80,7 +80,8 @@ def install(python: Path, *what: str) -> None:
     if subprocess.run([python, "-c", "import pip"], capture_output=True).returncode != 0:
         run([str(python), "-m", "ensurepip", "--default-pip"])  # uv made it, and is gone
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-    run([*pip, "install", *what])
+    # Like uv, without compiling: most of it is never imported, and it is half of the time.
+    run([*pip, "install", "--no-compile", *what])
 
 
 def write_quiet_settings(folder: Path) -> None:
