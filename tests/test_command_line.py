@@ -1,56 +1,83 @@
 """`python -m kit`, as a shell sees it: stdout, stderr, exit status."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
+from kit.__main__ import main
 from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
 
 KIT = [sys.executable, "-m", "kit"]
 
 
-def run(*arguments, stdin="", **environment):
-    return subprocess.run(
-        [*KIT, *arguments],
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        capture_output=True,
-        env={**os.environ, **environment},
-        timeout=60,
-    )
+@dataclass
+class Done:
+    status: int
+    out: str
+    error: str
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command line in this process; a new process for each would take a second each."""
+
+    def run(*arguments: str, stdin: bytes = b"", **environment: str) -> Done:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        status = main(arguments)
+        return Done(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    """The sandbox as a gateway with an address, so that its faults can be chosen by model."""
+    served = serve_in_thread(open_sandbox(pace=0))
+    yield served.url
+    served.stop()
+
+
+def test_it_answers_with_nothing_set():
+    command = [*KIT, "--api", "responses", "Reply with exactly: OK"]
+    done = subprocess.run(command, capture_output=True)
+    assert (done.stdout, done.stderr, done.returncode) == (b"OK\n", b"", 0)
 
 
 @pytest.mark.parametrize(
     ("arguments", "stdin", "out"),
     [
-        (["--api", "responses", "Reply with exactly: OK"], "", "OK\n"),
         (["Reply with exactly: OK"], "", "OK\n"),
         (["--stream", "Reply with exactly: OK"], "", "OK\n"),
         (["--api", "responses", "--stream", "Reply with exactly: 안녕"], "", "안녕\n"),
         ([], "Reply with exactly: 안녕 👋\n", "안녕 👋\n"),
-        (["--timeout", "20"], b"\xef\xbb\xbfReply with exactly: OK", "OK\n"),
+        ([], "\ufeffReply with exactly: OK", "OK\n"),
+        (["--timeout", "20", "Reply with exactly: OK"], "ignored", "OK\n"),
     ],
 )
-def test_the_answer_alone_goes_to_stdout(arguments, stdin, out):
-    done = run(*arguments, stdin=stdin)
-    assert (done.stdout.decode(), done.stderr, done.returncode) == (out, b"", 0)
+def test_the_answer_alone_goes_to_stdout(run, arguments, stdin, out):
+    assert run(*arguments, stdin=stdin.encode()) == Done(0, out, "")
 
 
-def test_background_prints_the_raw_json():
+def test_background_prints_the_raw_json(run):
     done = run("--api", "responses", "--background", "Reply with exactly: OK")
-    raw = json.loads(done.stdout)
+    raw = json.loads(done.out)
     assert raw["id"].startswith("resp_")
     assert raw["status"] in ("queued", "in_progress", "completed")
 
 
-def test_a_web_search_is_asked_for():
+def test_a_web_search_is_asked_for(run):
     done = run("--api", "responses", "--web-search", "짜장면의 역사를 정리해줘")
-    assert done.returncode == 0
-    assert "짜장면" in done.stdout.decode()
+    assert done.status == 0
+    assert "짜장면" in done.out
 
 
 @pytest.mark.parametrize(
@@ -65,38 +92,30 @@ def test_a_web_search_is_asked_for():
         (["--timeout", "soon", "hi"], "above 0"),
         (["--timeout", "0", "hi"], "above 0"),
         (["--timeout", "nan", "hi"], "above 0"),
+        (["two", "prompts"], "prompts"),
         (["  "], "there is no prompt"),
         ([], "there is no prompt"),
     ],
 )
-def test_wrong_usage_is_one_line_and_status_2(arguments, says):
+def test_wrong_usage_is_one_line_and_status_2(run, arguments, says):
     done = run(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == b""
-    (line,) = done.stderr.decode().splitlines()
+    assert (done.status, done.out) == (2, "")
+    (line,) = done.error.splitlines()
     assert line.startswith("Error: ")
     assert says in line
 
 
-@pytest.fixture(scope="module")
-def gateway():
-    """The sandbox as a gateway with an address, so that its faults can be chosen by model."""
-    served = serve_in_thread(open_sandbox(pace=0))
-    yield served.url
-    served.stop()
-
-
 @pytest.mark.parametrize(
-    ("environment", "says"),
+    ("address", "says"),
     [
-        ({"LITELLM_BASE_URL": "http://127.0.0.1:9"}, "127.0.0.1:9"),
-        ({"LITELLM_BASE_URL": "http://gateway.invalid"}, "gateway.invalid"),
-        ({"LITELLM_BASE_URL": "https://gateway.invalid"}, "gateway.invalid"),
-        ({"LITELLM_BASE_URL": "not an address"}, ""),
+        ("http://127.0.0.1:9", "127.0.0.1:9"),
+        ("http://gateway.invalid", "gateway.invalid"),
+        ("https://gateway.invalid", "gateway.invalid"),
+        ("not an address", "LITELLM_BASE_URL"),
     ],
 )
-def test_a_gateway_that_cannot_be_reached_is_one_line_and_status_1(environment, says):
-    fails_in_one_line(says, **environment)
+def test_a_gateway_that_cannot_be_reached_is_one_line_and_status_1(run, address, says):
+    fails_in_one_line(run, says, LITELLM_BASE_URL=address, LITELLM_MODEL="any")
 
 
 @pytest.mark.parametrize(
@@ -104,44 +123,39 @@ def test_a_gateway_that_cannot_be_reached_is_one_line_and_status_1(environment, 
     [
         ("nobody", "nobody"),
         ("sandbox:cut", "broke off"),
-        ("sandbox:429-quota", ""),
+        ("sandbox:429-quota", "quota"),
         ("sandbox:html-502", "502"),
         ("sandbox:failed", ""),
     ],
 )
-def test_a_failure_is_one_line_and_status_1(gateway, model, says):
-    fails_in_one_line(says, LITELLM_BASE_URL=gateway, LITELLM_MODEL=model)
+def test_a_failure_is_one_line_and_status_1(run, gateway, model, says):
+    fails_in_one_line(run, says, LITELLM_BASE_URL=gateway, LITELLM_MODEL=model)
 
 
-def fails_in_one_line(says, **environment):
-    key = {"LITELLM_API_KEY": "sk-secret123"}
-    done = run("--api", "responses", "--stream", "--timeout", "5", "hi", **environment, **key)
-    assert done.returncode == 1
-    (line,) = done.stderr.decode().splitlines()
+def fails_in_one_line(run, says, **environment):
+    environment["LITELLM_API_KEY"] = "sk-secret123"
+    done = run("--api", "responses", "--stream", "--timeout", "5", "hi", **environment)
+    assert done.status == 1
+    (line,) = done.error.splitlines()
     assert line.startswith("Error: ")
     assert says in line
     assert "sk-secret123" not in line
 
 
 def test_a_terminal_that_knows_no_korean_gets_stand_ins():
-    done = run("Reply with exactly: 안녕 OK", PYTHONIOENCODING="ascii", LC_ALL="C")
-    assert done.returncode == 0
-    assert done.stdout == b"?? OK\n"
-
-
-def test_the_version_and_the_help_are_printed():
-    assert run("--version").stdout.decode().startswith("responses-kit ")
-    help_text = run("--help")
-    assert help_text.returncode == 0
-    assert b"--web-search" in help_text.stdout
-
-
-def test_it_does_not_import_ipython():
-    code = (
-        "import sys; from kit.__main__ import main; main(['Reply with exactly: OK']);"
-        "assert 'IPython' not in sys.modules"
+    done = subprocess.run(
+        [*KIT, "Reply with exactly: 안녕 OK"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+        capture_output=True,
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert (done.stdout, done.stderr, done.returncode) == (b"?? OK\n", b"", 0)
+
+
+def test_the_version_and_the_help_are_printed(run):
+    assert run("--version").out.startswith("responses-kit ")
+    done = run("--help")
+    assert done.status == 0
+    assert "--web-search" in done.out
 
 
 def test_a_reader_that_leaves_is_no_error():
@@ -156,16 +170,19 @@ def test_a_reader_that_leaves_is_no_error():
 
 
 def test_stopping_is_quiet(gateway):
-    """Pressing Ctrl-C while the gateway is silent."""
+    """Pressing Ctrl-C while the gateway is silent; IPython was not loaded meanwhile."""
+    code = (
+        "import sys; from kit.__main__ import main; status = main(['hi']);"
+        "sys.exit(0 if 'IPython' in sys.modules else status)"
+    )
     process = subprocess.Popen(
-        [*KIT, "--api", "responses", "hi"],
+        [sys.executable, "-c", code],
         env={**os.environ, "LITELLM_BASE_URL": gateway, "LITELLM_MODEL": "sandbox:slow"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    try:
-        process.communicate(timeout=2)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=3)
+    process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=10)
     assert (out, error, process.returncode) == (b"", b"", 130)

@@ -64,12 +64,16 @@ def live_bundle(text: str, status: str) -> Bundle:
     plain_text = plain(text)
     if status:
         plain_text = f"{plain_text}\n\n{plain(status)}".strip("\n")
-        line = re.sub(r"([\\`*_{}\[\]()#+!|<>~$&])", r"\\\1", status)
-        text = f"{with_fence_closed(text)}\n\n*{line}*"
+        text = f"{with_fence_closed(text)}\n\n*{_literal(status)}*"
     return {
         "text/plain": plain_text,
         "text/markdown": clean_markdown(with_fence_closed(text)),
     }
+
+
+def _literal(text: str) -> str:
+    """`text` as Markdown that shows exactly it; entities, as `\\(` would be mathematics."""
+    return re.sub(r"[\\`*_{}\[\]()#+!|<>~$&]", lambda found: f"&#{ord(found[0])};", text)
 
 
 def with_fence_closed(text: str) -> str:
@@ -162,7 +166,7 @@ def _with_notes(bundle: Bundle, notes: Sequence[str]) -> Bundle:
 
     lines = {
         "text/plain": "\n".join(notes),
-        "text/markdown": "  \n".join(re.sub(r"([_{}])", r"\\\1", note) for note in notes),
+        "text/markdown": "  \n".join(_literal(note) for note in notes),
         "text/html": "".join(f"<p><em>{escape(note)}</em></p>" for note in notes),
     }
     return {kind: f"{value}\n\n{lines[kind]}" for kind, value in bundle.items()}

@@ -193,6 +193,11 @@ def test_a_stream_that_is_cut_fails_and_keeps_what_arrived(kernel):
     assert kernel.value("part.text == kit.last.text != ''")
 
 
+def test_a_console_still_waits_for_the_prompt_below_the_first_line(kernel):
+    transformer = "get_ipython().input_transformer_manager"
+    assert kernel.value(f"{transformer}.check_complete('%%chat -m x')[0]") == "incomplete"
+
+
 def test_tab_completes_in_the_kernel(kernel):
     assert kernel.complete("%%chat --mod") == ["--model"]
     assert kernel.complete("%%responses -f co") == ["code"]

@@ -115,3 +115,21 @@ def test_notes_stand_below_every_form():
 
 def test_the_ending_leaves_the_text_out():
     assert ending_of(answer("hello"), ["a note"]) == "m\na note"
+
+
+def test_numbers_of_sources_are_text_and_not_mathematics():
+    """`\\[1\\]` is a formula to a notebook."""
+    note = {"type": "url_citation", "start_index": 0, "end_index": 5, "url": "https://a.example",
+            "title": "A (new) title [draft]"}  # fmt: skip
+    part = {"type": "output_text", "text": "A fact.", "annotations": [note]}
+    raw = {"status": "completed", "output": [{"type": "message", "content": [part]}]}
+    bundle = bundle_of(answer_of(raw), "markdown")
+    assert "A fac [1]t." in bundle["text/html"]
+    assert ">A (new) title [draft]<" in bundle["text/html"]
+    for kind in ("text/markdown", "text/html"):
+        assert "$$" not in bundle[kind] and "\\[" not in bundle[kind] and "\\(" not in bundle[kind]
+
+
+def test_the_status_line_shows_exactly_what_it_says():
+    shown = live_bundle("text", "searching: f(x) [draft] *now* $5")["text/markdown"]
+    assert "\\(" not in shown and "\\[" not in shown
