@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kit.gateway.completion import items_of_completion, status_of_finish
-from kit.gateway.events import Wire, objects
+from kit.gateway.events import Wire, error_of, objects
+from kit.gateway.refusal import shown
 from kit.gateway.show import mimebundle
 
 __all__ = ["Answer", "Citation", "Usage", "answer_of"]
@@ -102,11 +103,10 @@ class Answer:
 
     @property
     def error(self) -> str | None:
-        """The message of a response that failed, None when it did not."""
-        error = self.raw.get("error")
-        if isinstance(error, dict):
-            return str(cast(Wire, error).get("message") or "no reason given")
-        return error if isinstance(error, str) else None
+        """Why the response failed, fit to be shown; None when it did not fail."""
+        if not self.raw.get("error"):
+            return None
+        return shown(str(error_of(self.raw).get("message") or "")) or "no reason given"
 
     def __str__(self) -> str:
         return self.text

@@ -20,6 +20,7 @@ from kit import errors
 from kit.errors import redact
 from kit.gateway import failures
 from kit.gateway.events import Wire, error_of
+from kit.gateway.refusal import Refusal, read_refusal
 from kit.gateway.transport import UNSENT
 from kit.settings import Endpoint
 
@@ -163,16 +164,14 @@ class Exchange:
                 self._urls[path] = url
         return url
 
-    async def _refusal(self, response: httpx.Response, deadline: float) -> failures.Refusal:
+    async def _refusal(self, response: httpx.Response, deadline: float) -> Refusal:
         body = b""
         try:
             async with asyncio.timeout(min(10.0, max(deadline - time.monotonic(), 0.1))):
                 body = await read_bounded(response, MAX_ERROR_BYTES, cut=True)
         except (TimeoutError, httpx.TransportError):
             pass  # the status says enough
-        return failures.read_refusal(
-            response.status_code, dict(response.headers), body, *self.secrets
-        )
+        return read_refusal(response.status_code, dict(response.headers), body, *self.secrets)
 
     def _unreached(self, error: httpx.TransportError) -> errors.GatewayError:
         if not isinstance(error, UNSENT):

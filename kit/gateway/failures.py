@@ -4,23 +4,20 @@ Rules (the retry table of the wire contract):
 - a create may have been accepted and billed, so it is sent again only when no byte of it left,
   or after an explicit 408, 409, 429, 503 or 529; a GET also after any 5xx and broken connection;
 - a 429 about money is not repeated, nor is anything the gateway wants later than in two minutes;
-- what a gateway says is redacted, stripped of addresses and cut short before a person sees it.
+- a message begins with what happened and what to do; what the gateway says stands behind it, and
+  only where it adds something.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, cast
 
 from kit import errors
-from kit.gateway.events import Wire, error_of
+from kit.gateway.events import Wire
+from kit.gateway.refusal import Refusal, shown
 
-__all__ = ["Refusal", "error_for", "error_from", "read_refusal", "retry_delay", "server_hint"]
+__all__ = ["backoff", "error_for", "error_from", "retry_delay"]
 
 LONGEST_HINT = 120.0
 """Seconds; a gateway that wants more is not waited for (as the official SDK)."""
@@ -35,47 +32,15 @@ _QUOTA = {
     "budget_exceeded",
 }
 _WRONG_KEY = {"no_db_connection", "auth_error", "invalid_api_key", "token_not_found_in_db"}
-_LONGEST_MESSAGE = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An HTTP answer that is none: `message` is fit to be shown."""
-
-    status: int
-    message: str
-    code: str
-    kind: str
-    param: str | None = None
-    request_id: str | None = None
-    hint: float | None = None
-    again: str | None = None
-
-    @property
-    def quota(self) -> bool:
-        return self.status == 429 and bool({self.code, self.kind} & _QUOTA)
-
-
-def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *secrets: str) -> Refusal:
-    """Read an error body in any of the shapes gateways use: nested, flat, `detail`, HTML, none."""
-    error = _error_object(body)
-    wrapped = _wrapped(str(error.get("message") or ""))
-    code = str(wrapped.get("code") or error.get("code") or "")
-    return Refusal(
-        status=status,
-        message=_shown(str(wrapped.get("message") or error.get("message") or ""), secrets),
-        code="" if code == str(status) else code,
-        kind=str(wrapped.get("type") or error.get("type") or ""),
-        param=cast(str | None, error.get("param")) if isinstance(error.get("param"), str) else None,
-        request_id=headers.get("x-request-id") or headers.get("x-litellm-call-id"),
-        hint=server_hint(headers),
-        again=headers.get("x-should-retry"),
-    )
+def _is_quota(refusal: Refusal) -> bool:
+    return refusal.status == 429 and bool({refusal.code, refusal.kind} & _QUOTA)
 
 
 def retry_delay(attempt: int, refusal: Refusal, *, create: bool, jitter: float) -> float | None:
     """Seconds until the next try, None for no other; `attempt` from 0, `jitter` from 0 to 1."""
-    if refusal.quota or refusal.again == "false":
+    if _is_quota(refusal) or refusal.again == "false":
         return None
     if (refusal.hint or 0) > LONGEST_HINT:
         return None
@@ -92,41 +57,12 @@ def backoff(attempt: int, jitter: float) -> float:
     return min(0.5 * 2**attempt, 8.0) * (1 - 0.25 * jitter)
 
 
-def server_hint(headers: Mapping[str, str]) -> float | None:
-    """When the server wants to be asked again, in seconds from now; None when it does not say."""
-    for name, scale in (
-        ("retry-after-ms", 0.001),
-        ("retry-after", 1.0),
-        ("llm_provider-retry-after-ms", 0.001),
-        ("llm_provider-retry-after", 1.0),
-    ):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * scale
-        except ValueError:
-            seconds = _until(value, headers.get("date"))
-        if seconds is not None and 0 < seconds < 1e9:
-            return seconds
-    return None
-
-
-def _until(moment: str, now: str | None) -> float | None:
-    """Seconds to an HTTP date, by the server's own clock; ours may be wrong."""
-    try:
-        start = parsedate_to_datetime(now or "")
-        return (parsedate_to_datetime(moment) - start).total_seconds()
-    except (TypeError, ValueError):
-        return None
-
-
 def error_for(
     refusal: Refusal, *, method: str = "POST", path: str = "", model: str | None, keyed: bool
 ) -> errors.GatewayError:
     """The error of one refused request, worded for the person who made it."""
     kind, text = _kind_and_text(refusal, f"{method} {path}", model, keyed)
-    silent = refusal.message.lower() in _PHRASES
+    silent = refusal.message.lower() in _PHRASES or _EMPTY_WORDS.search(refusal.message)
     said = "" if silent else f" The gateway says: {refusal.message}"
     quote = refusal.status >= 500 and refusal.request_id
     return kind(
@@ -141,6 +77,11 @@ def error_for(
 _Kind = type[errors.GatewayError]
 _PHRASES = {"", "null"} | {status.phrase.lower() for status in HTTPStatus}
 """What says no more than the status does."""
+
+_EMPTY_WORDS = re.compile(
+    r"(?i)^No connected db|Invalid model name passed in|You passed in model=None"
+)
+"""LiteLLM's own words for what the message has just said better."""
 
 
 def _kind_and_text(
@@ -189,7 +130,7 @@ def _by_status(refusal: Refusal, request: str) -> tuple[_Kind, str]:
 
 
 def _too_many(refusal: Refusal) -> tuple[_Kind, str]:
-    if refusal.quota:
+    if _is_quota(refusal):
         return errors.QuotaExceeded, (
             "A budget or quota at the gateway is used up; waiting does not help."
         )
@@ -234,7 +175,7 @@ def _is_about_the_model(refusal: Refusal) -> bool:
 
 def error_from(error: Wire, *secrets: str, status: int | None = None) -> errors.GatewayError:
     """The error of a stream's `error` frame, or of a response that ended `failed`."""
-    message = _shown(str(error.get("message") or ""), secrets)
+    message = shown(str(error.get("message") or ""), *secrets)
     code = str(error.get("code") or error.get("type") or "") or None
     kind = errors.ResponseFailed
     if code in _QUOTA:
@@ -243,78 +184,3 @@ def error_from(error: Wire, *secrets: str, status: int | None = None) -> errors.
         kind = errors.RateLimited
     said = f": {message}" if message else f" without a reason (code {code})." if code else "."
     return kind(f"The model's response failed{said}", status=status, code=code)
-
-
-# -- reading hostile text ----------------------------------------------------------------------
-
-
-def _error_object(body: bytes) -> Wire:
-    text = body[:65_536].decode("utf-8", "replace").strip()
-    try:
-        found = json.loads(text)
-    except ValueError:
-        if text[:1] == "<" or "<html" in text[:500].lower():
-            return {"message": ""}
-        return _error_in_frames(text) or {"message": text}
-    if not isinstance(found, dict):
-        return {"message": str(found)}
-    found = cast(Wire, found)
-    if found.get("error"):
-        return error_of(found)
-    detail: Any = found.get("detail")
-    if isinstance(detail, str):
-        return {"message": detail}
-    return found if found.get("message") else {"message": ""}
-
-
-def _error_in_frames(text: str) -> Wire | None:
-    """LiteLLM sends some errors with status 500 as an event stream."""
-    for line in text.splitlines():
-        if line.startswith("data:") and '"error"' in line:
-            try:
-                return error_of(json.loads(line[5:]))
-            except (ValueError, AttributeError):
-                return None
-    return None
-
-
-def _wrapped(message: str) -> Wire:
-    """The upstream's own error that LiteLLM puts, as JSON, into its message."""
-    start = message.find('{"error"')
-    if start < 0:
-        start = message.find('{\\"error\\"')
-        message = message.replace('\\"', '"')
-        start = message.find('{"error"')
-    if start < 0:
-        return {}
-    try:
-        found, _ = json.JSONDecoder().raw_decode(message[start:])
-    except ValueError:
-        return {}
-    return error_of(cast(Wire, found)) if isinstance(found, dict) else {}
-
-
-_NOISE = (
-    (re.compile(r"\s*\n\s*LiteLLM: .*", re.S), ""),
-    (re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception)(?:: | - ))+"), ""),
-    (re.compile(r"\s*model=\S+\. context_window_fallbacks=.*", re.S), ""),
-    (re.compile(r"<[^<>]{0,200} object at 0x[0-9a-fA-F]+>"), "…"),
-    (re.compile(r"(?i)\b(?:https?|wss?|redis|postgres(?:ql)?)://[^\s'\")]+"), "…"),
-    (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"), "…"),
-    (
-        re.compile(
-            r"(?i)\b(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:internal|local|svc|lan))(?::\d+)?\b"
-        ),
-        "…",
-    ),
-    (re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+"), " "),
-)
-
-
-def _shown(message: str, secrets: tuple[str, ...]) -> str:
-    """`message` without keys, addresses and noise, 300 characters at most."""
-    message = message[:20_000]
-    for pattern, instead in _NOISE:
-        message = pattern.sub(instead, message)
-    message = errors.redact(message, *secrets).strip()
-    return message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"

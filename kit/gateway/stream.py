@@ -35,6 +35,7 @@ from kit.gateway.sse import Decoder, Frame
 
 __all__ = ["AsyncStream", "Terms"]
 
+_decode = json.JSONDecoder().decode  # `json.loads` checks its arguments at every event
 MAX_STREAM_BYTES = 512 * 2**20
 MAX_BAD_FRAMES = 3
 """Frames in a row that are no JSON, before the stream is given up."""
@@ -74,6 +75,7 @@ class AsyncStream:
         self._answer: Answer | None = None
         self._error: errors.KitError | None = None
         self._ended = False
+        self._heard = False  # whether anything of an answer has arrived
         self._bad_frames = 0
         self._size = 0
         self._running: AsyncGenerator[list[Event], None] | None = None
@@ -127,7 +129,7 @@ class AsyncStream:
             self._answer = self._terms.finish(self._outcome())
         except errors.KitError as error:
             self._error = error
-            if error.answer is None:
+            if error.answer is None and self._heard:
                 error.answer = self._read_answer()
             raise
 
@@ -194,7 +196,7 @@ class AsyncStream:
                 self._assembly.finish()
             return []
         try:
-            raw = json.loads(frame.data)
+            raw = _decode(frame.data)
         except (ValueError, RecursionError):
             self._bad_frames += 1
             if self._bad_frames >= MAX_BAD_FRAMES:
@@ -207,6 +209,7 @@ class AsyncStream:
         if not isinstance(raw, dict):
             return []
         raw = cast(Wire, raw)
+        self._heard = True
         with self._lock:
             self._assembly.feed(raw)
         if self._terms.api == "chat":
