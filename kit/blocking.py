@@ -8,24 +8,22 @@ one background loop of this process, and its caller waits for it:
     the I/O thread                 task: await f() ───────────▲
 
 A stop (KeyboardInterrupt) in the waiting thread cancels the task, so that it ends the request and
-not only the wait. A forked child gets a thread of its own at its first call. The thread is a
-daemon and never keeps a process from ending.
+not only the wait.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import contextvars
 import functools
-import os
 import queue
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
+from kit.blocking_thread import io_thread
 from kit.errors import InputError
 
 __all__ = ["Batches", "Facade", "blocking", "blocking_batches", "iterate", "run"]
@@ -161,7 +159,7 @@ class _Call(Generic[T]):
         self._task: asyncio.Task[None] | None = None
         self._value: list[T] = []
         self._error: BaseException | None = None
-        self._thread = _io_thread()
+        self._thread = io_thread()
 
     def start(self) -> None:
         if self._thread.ident == threading.get_ident():
@@ -266,66 +264,3 @@ class _Feed(Generic[T]):
             except queue.Empty:
                 if timeout is not None:
                     return ()
-
-
-class _IOThread(threading.Thread):
-    """The thread and its loop; both live as long as the process."""
-
-    def __init__(self) -> None:
-        super().__init__(name="kit-io", daemon=True)
-        self.loop = asyncio.new_event_loop()
-        self.stopping = False
-
-    def run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        while not self.stopping:
-            # A KeyboardInterrupt that some task raised comes out here; the thread outlives it.
-            with contextlib.suppress(KeyboardInterrupt, SystemExit):
-                self.loop.run_forever()
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            task.cancel()
-        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-        self.loop.close()
-
-    def stop(self) -> None:
-        """Close what is still open; a task that does not end is left to the process's end."""
-        self.stopping = True
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self.join(timeout=0.5)
-
-
-_lock = threading.Lock()
-_threads: list[_IOThread] = []
-_of_the_parent: list[_IOThread] = []
-
-
-def _io_thread() -> _IOThread:
-    if _threads:
-        return _threads[0]
-    with _lock:
-        if not _threads:
-            thread = _IOThread()
-            thread.start()
-            atexit.register(_stop)
-            _threads.append(thread)
-        return _threads[0]
-
-
-def _stop() -> None:
-    for thread in _threads:
-        thread.stop()
-
-
-def _after_fork() -> None:
-    """The thread is gone in a child. Its loop is kept: closing it would reach the parent's."""
-    global _lock
-    _lock = threading.Lock()
-    _of_the_parent.extend(_threads)
-    _threads.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

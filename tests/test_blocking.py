@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kit.blocking import AHEAD, blocking, blocking_batches, iterate, run
+from kit.blocking import AHEAD, Batches, blocking, blocking_batches, iterate, run
 from kit.errors import InputError, Interrupted
 
 
@@ -243,6 +243,19 @@ def test_a_slow_reader_slows_the_stream() -> None:
     assert list(stream) == list(range(1, 10 * AHEAD))
 
 
+def test_waiting_for_a_batch_can_be_bounded() -> None:
+    """An empty batch says that nothing came in time; the stream goes on."""
+    worker = Worker()
+    batches = Batches(worker.inner.silent)
+    assert batches.next(5) == [1]
+    start = time.monotonic()
+    assert batches.next(0.1) == []
+    assert 0.05 < time.monotonic() - start < 0.5
+    batches.close()
+    assert worker.inner.seen == ["cancelled", "closed"]
+    assert batches.next() is None
+
+
 def test_a_stream_of_another_threads_reader_works_too() -> None:
     got: list[int] = []
     thread = threading.Thread(target=lambda: got.extend(iterate(AsyncWorker().count, 50)))
@@ -285,6 +298,24 @@ def test_a_process_ends_though_a_call_still_runs() -> None:
     done = finished(code)
     assert done.stdout == "closed\n" and done.returncode == 0
     assert time.monotonic() - start < 5
+
+
+def test_what_was_begun_at_the_end_is_still_done() -> None:
+    code = """
+        import atexit
+        from kit.blocking import run
+        from kit.blocking_thread import io_thread
+        async def nothing():
+            pass
+        async def close():
+            print("closed", flush=True)
+        def begin():
+            loop = io_thread().loop
+            loop.call_soon_threadsafe(lambda: loop.create_task(close()))
+        run(nothing)
+        atexit.register(begin)
+    """
+    assert finished(code).stdout == "closed\n"
 
 
 def test_it_works_where_nest_asyncio_patched_the_loops() -> None:

@@ -1,9 +1,8 @@
 """An httpx transport over aiohttp: one request in, one response whose body streams.
 
-Its rule: each failure becomes the httpx exception that says how far the request came. Before the
-body's first byte it is a ConnectError or ConnectTimeout, while it is written a WriteError or
-WriteTimeout, afterwards a RemoteProtocolError, ReadError or ReadTimeout. aiohttp holds back the
-head of a request until its body starts, which is what makes the first of these certain.
+Its rule: every event loop has a pool of its own, every request takes a permit from it, and the
+permit comes back exactly once: when the body ends, breaks off, is closed or forgotten. What a
+failure is called is in `aiohttp_progress`.
 """
 
 from __future__ import annotations
@@ -15,23 +14,25 @@ import os
 import ssl
 import weakref
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Never
+from typing import Any
 
 import aiohttp
 import httpx
-from aiohttp import payload
-from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
+from kit.gateway.aiohttp_progress import (
+    FAILURES,
+    Body,
+    fail,
+    opening_failure,
+    reading_failure,
+)
 from kit.gateway.proxies import Proxies, Route
 
 __all__ = ["AiohttpTransport"]
 
-PIECE = 256 * 1024  # bytes written under one write time-out
-SMALL = 16 * 1024  # bytes that never wait to be written
 BUSY_SECONDS = 0.5
-_FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 _closing: set[asyncio.Task[None]] = set()
 _of_the_parent: list[aiohttp.ClientSession] = []
 
@@ -60,14 +61,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         content = (
             b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
         )
-        body = _Body(content, timeout.get("write")) if content else None
+        body = Body(content, timeout.get("write")) if content else None
         options = await self._options(request, timeout)
         pool = self._pool()
         await pool.enter(timeout.get("pool"))
         failure: Exception
         try:
             answer = await pool.session.request(request.method, data=body, **options)
-        except _FAILURES as error:  # first: a certificate's failure is a ValueError as well
+        except FAILURES as error:  # first: a certificate's failure is a ValueError as well
             failure = error
         except ValueError as error:
             pool.leave()
@@ -79,7 +80,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             return _response(request, answer, pool)
         pool.leave()
         # Outside of `except`, so that aiohttp's error, which may hold headers, is no context.
-        _fail(_opening_failure(failure, body), failure)
+        fail(opening_failure(failure, body), failure)
 
     async def aclose(self) -> None:
         """Close every connection; those of other event loops are closed there."""
@@ -165,41 +166,6 @@ class _Pool:
         await asyncio.sleep(0)
 
 
-class _Body(payload.Payload):
-    """A request's body that knows how far it came, and has no limit on its size in memory."""
-
-    def __init__(self, content: bytes, timeout: float | None) -> None:
-        super().__init__(content, content_type="application/octet-stream")
-        self._size = self._length = len(content)
-        self._content = content
-        self._timeout = timeout
-        self.started = False
-        self.finished = False
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        self.started = True
-        self.finished = False
-        if self._length <= PIECE:
-            await self._write_piece(writer, self._content)
-        else:
-            view = memoryview(self._content)
-            for start in range(0, self._length, PIECE):
-                await self._write_piece(writer, view[start : start + PIECE])
-        self.finished = True
-
-    async def _write_piece(
-        self, writer: AbstractStreamWriter, piece: bytes | memoryview[int]
-    ) -> None:
-        if self._timeout is None or len(piece) < SMALL:
-            await writer.write(piece)  # a socket's buffer takes it without waiting
-        else:
-            async with asyncio.timeout(self._timeout):
-                await writer.write(piece)
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return self._content.decode(encoding, errors)
-
-
 class _Stream(httpx.AsyncByteStream):
     """A response's body, in the pieces in which it arrives."""
 
@@ -213,7 +179,7 @@ class _Stream(httpx.AsyncByteStream):
         while failure is None:
             try:
                 piece = await read()
-            except (*_FAILURES, RuntimeError) as error:  # RuntimeError: the transport was closed
+            except (*FAILURES, RuntimeError) as error:  # RuntimeError: the transport was closed
                 failure = error
             else:
                 if not piece:
@@ -221,7 +187,7 @@ class _Stream(httpx.AsyncByteStream):
                     return
                 yield piece
         self._break_off()
-        _fail(_reading_failure(failure), failure)
+        fail(reading_failure(failure), failure)
 
     async def aclose(self) -> None:
         """End the response; one that had more to say loses its connection at once."""
@@ -291,38 +257,6 @@ def _response(
         extensions=extensions,
         request=request,
     )
-
-
-def _opening_failure(error: Exception, body: _Body | None) -> type[httpx.TransportError]:
-    unsent = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return httpx.ConnectTimeout
-    if isinstance(error, unsent) or (body is not None and not body.started):
-        return httpx.ConnectError
-    if body is not None and not body.finished:
-        return httpx.WriteTimeout if isinstance(error, TimeoutError) else httpx.WriteError
-    return _reading_failure(error)
-
-
-def _reading_failure(error: Exception) -> type[httpx.TransportError]:
-    if isinstance(error, TimeoutError):
-        return httpx.ReadTimeout
-    disorder = (
-        aiohttp.ServerDisconnectedError,
-        aiohttp.ClientPayloadError,
-        aiohttp.ClientResponseError,
-    )
-    return httpx.RemoteProtocolError if isinstance(error, disorder) else httpx.ReadError
-
-
-def _fail(kind: type[httpx.TransportError], error: Exception) -> Never:
-    """Raise `kind` because of `error`; an error that carries request headers is left behind."""
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        refusal = f"The proxy answered {error.status} {error.message}".rstrip()
-        raise kind(refusal) from ConnectionRefusedError(refusal)
-    if isinstance(error, aiohttp.ClientResponseError):
-        raise kind(error.message or "The answer is not HTTP.") from error.__cause__
-    raise kind(str(error) or type(error).__name__) from error
 
 
 def _abandon(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, pid: int) -> None:
