@@ -4,7 +4,7 @@
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.sandbox.asking import Topic, topic_of
 from kit.sandbox.steps import Ask, Turn
@@ -12,7 +12,7 @@ from kit.sandbox.wishes import Shape, is_greeting, is_thanks, language_wanted, s
 from kit.sandbox.words import Word, question_words, sentences, tokens
 
 REFERS_BACK = re.compile(
-    r"(?i)^\W*(?:and|but|so|also|then)\b|\b(?:it|its|that|this|they|them|their|those|these|he|him|his|"
+    r"(?i)^\W*(?:and|but|so|also|then|(?:what|how)\s+about)\b|^\W*\S+(?:은|는|도)\s*\?*$|^\W*\w+\s*\?$|\b(?:it|its|that|this|they|them|their|those|these|he|him|his|"
     r"she|her|there|the\s+same)\b|^\W*(?:그리고|그럼|그러면|그런데|근데|그래서)\s|"
     r"(?:^|\s)(?:그건|그게|그것|그걸|그거|그때|거기|그곳|그\s*사람|그의|그는|그녀|이건|이게|이것|저건|그\s*[가-힣]+)"
 )
@@ -20,6 +20,9 @@ MORE = re.compile(
     r"(?i)\b(?:more|else|continue|go\s+on|elaborate|expand|further|another)\b|"
     r"더\s|더$|계속|이어서|추가로|또\s*(?:뭐|다른|있)|그\s*밖에|다른\s*(?:것|내용)"
 )
+
+
+NO_TOPIC = Topic((), "", "en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Conversation:
     outputs: tuple[Turn, ...]
     said: frozenset[str]
     """Sentences that were already answered with."""
+    asked: Topic = NO_TOPIC
+    """The topic of the prompt alone; `topic` has what it refers back to as well."""
     follows_up: bool = False
     wants_more: bool = False
 
@@ -59,9 +64,15 @@ def read_conversation(ask: Ask) -> Conversation:
         earlier=earlier,
         outputs=tuple(turn for turn in turns[(last or 0) :] if turn.role == "tool"),
         said=_said(earlier) if borrowed else frozenset(),
+        asked=topic,
         follows_up=borrowed is not None,
         wants_more=borrowed is not None and bool(MORE.search(prompt)),
     )
+
+
+def on_its_own(talk: Conversation) -> Conversation:
+    """The conversation with the prompt's own topic, for a prompt that names a new subject."""
+    return replace(talk, topic=talk.asked, said=frozenset(), follows_up=False, wants_more=False)
 
 
 LABEL = re.compile(

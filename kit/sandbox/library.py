@@ -70,6 +70,11 @@ class Library:
             question = self._shelf.question(words)
             return _of_each_page(self._ranked(question, prefer), each)[:limit]
 
+    def entitles(self, words: Sequence[Word]) -> bool:
+        """Whether a word is the title of a page: a subject of its own."""
+        with self._lock:
+            return any(not word.light and self._shelf.is_title(word) for word in words)
+
     def mended(self, words: Sequence[Word]) -> tuple[Word, ...]:
         """The words as the library would spell them, where one is a slip of the hand."""
         with self._lock:

@@ -4,7 +4,7 @@ The order is the rule: what functions returned, then functions to call, then res
 its own (a greeting, words to repeat, a sum), and last what the library holds.
 """
 
-from kit.sandbox.dialogue import Conversation, read_conversation
+from kit.sandbox.dialogue import Conversation, on_its_own, read_conversation
 from kit.sandbox.documents import document_steps
 from kit.sandbox.library import Library
 from kit.sandbox.outputs import say_outputs
@@ -31,6 +31,8 @@ def _steps(ask: Ask, talk: Conversation, library: Library) -> tuple[Step, ...]:
     plan = Plan() if talk.outputs else plan_calls(ask, talk, library)
     if plan.calls:
         return plan.calls
+    if talk.follows_up and library.entitles(talk.asked.words):
+        talk = on_its_own(talk)
     if ask.research:
         return research_steps(ask, talk, library)
     if wants_document:

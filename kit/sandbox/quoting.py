@@ -32,7 +32,7 @@ SIGNS = {
     "who": re.compile(
         r"(?:[A-Z][\w.\u00c0-\u024f]+\s+){1,3}[A-Z]\w+|[가-힣]{2,4}(?:이|가|은|는|께서)\s|[가-힣]{2,}(?:왕|장군)"
     ),
-    "number": re.compile(r"\d"),
+    "number": re.compile(r"(?<![\d.,])(?!(?:1\d|20)\d{2}\b)\d[\d.,]*(?![월일년])"),
     "where": re.compile(
         r"\b(?:in|at|near|from)\s+(?:the\s+)?[A-Z]|[가-힣]+(?:에서|시|도|구|군|섬|지방|항)\b"
     ),
@@ -78,7 +78,7 @@ def quotes(
     for passage in passages:
         opens = passage.heading != heading
         heading = passage.heading
-        named = terms_of(f"{passage.page.title} {passage.page.also}")
+        named = terms_of(passage.page.title)
         under = terms_of(passage.heading)
         for number, sentence in enumerate(sentences(passage.text)):
             text = _bounded(sentence)
@@ -129,7 +129,7 @@ def best(found: Sequence[Quote], count: int) -> list[Quote]:
 def telling(found: Sequence[Quote], count: int) -> list[Quote]:
     """The best, without those that answer much less well than the best of all."""
     top = max((quote.score for quote in found), default=0.0)
-    return best([quote for quote in found if quote.score >= top * 0.6], count)
+    return best([quote for quote in found if quote.score >= top * 0.7], count)
 
 
 def leads(found: Sequence[Quote], count: int) -> list[Quote]:

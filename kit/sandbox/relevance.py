@@ -15,7 +15,10 @@ from kit.sandbox.words import Word, index_terms, is_hangul, question_words
 
 ENOUGH = 0.5
 NAMED = 0.35
-"""What a word in a title adds to the share: a title says what the whole page is about."""
+ENTITLED = 0.25
+"""What a word among a page's names, and in its very title, adds: the whole page is about it."""
+LEAST = 0.2
+"""The share that is enough to be the closest there is, when the title itself was asked for."""
 
 Row = tuple[str, str, str, str, str, str]
 """The index's columns of a passage: title, heading, body, and the pairs of each."""
@@ -60,12 +63,36 @@ class Shelf:
         mended = tuple(self._mended(word) for word in words)
         return Question(mended, tuple(map(self._weight, mended)))
 
+    def is_title(self, word: Word) -> bool:
+        return any(
+            set(word.terms).intersection(one[0].terms) for one in self._titles.values() if one
+        )
+
     def coverage(self, url: str, question: Question) -> float:
         return question.share(self._terms[url])
 
     def relevant(self, url: str, question: Question) -> bool:
         """Whether the page holds enough of the question to be quoted as an answer."""
-        return self.coverage(url, question) + NAMED * self._named(url, question) >= ENOUGH
+        coverage = self.coverage(url, question)
+        entitled = question.share(self._title_terms(url))
+        if coverage + NAMED * self._named(url, question) + ENTITLED * entitled >= ENOUGH:
+            return True
+        unknown_name = any(
+            word.text[:1].isupper() and not self._known(word) for word in question.words
+        )
+        asked_for = entitled or self._named_elsewhere(url, question)
+        return bool(asked_for) and coverage >= LEAST and not unknown_name
+
+    def _named_elsewhere(self, url: str, question: Question) -> bool:
+        """Whether the question uses the page's name in the language the page is not written in."""
+        hangul = any(is_hangul(word.text) for word in self._titles[url])
+        return any(
+            not word.light and is_hangul(word.text) != hangul and holds(self._names[url], word)
+            for word in question.words
+        )
+
+    def _title_terms(self, url: str) -> frozenset[str]:
+        return frozenset(term for word in self._titles[url] for term in word.terms)
 
     def fit(self, url: str, question: Question) -> float:
         """A factor for BM25's score: what is held, what is in the title, what the title is."""
@@ -73,7 +100,7 @@ class Shelf:
         asked = frozenset(term for word in question.words for term in word.terms)
         titled = sum(1 for word in title if asked.intersection(word.terms)) / max(1, len(title))
         coverage = self.coverage(url, question)
-        entitled = question.share(frozenset(term for word in title for term in word.terms))
+        entitled = question.share(self._title_terms(url))
         named = self._named(url, question)
         return (0.05 + coverage**2) * (1 + 2 * named) * (1 + titled + entitled)
 
@@ -87,8 +114,8 @@ class Shelf:
         pages = max((self._frequency.get(term, 0) for term in word.terms), default=0)
         weight = math.log(1 + len(self._terms) / (pages + 0.5))
         if word.text[:1].isupper():
-            weight *= 1.3 if self._known(word) else 2.5
-        return weight
+            return weight * (1.3 if self._known(word) else 2.5)
+        return weight if self._known(word) else weight * 1.3
 
     def _known(self, word: Word) -> bool:
         return any(term in self._frequency for term in word.terms) or (

@@ -106,11 +106,12 @@ def _answering(hits: Sequence[Hit], words: Sequence[Word]) -> list[Hit]:
         return []
     first, *rest = hits
     chosen = [first]
+    entitled = any(not word.light and holds(terms_of(first.title), word) for word in words)
     held = terms_of(f"{first.title} {first.page.also}")
     for hit in rest:
         own = {term for term in terms_of(hit.title) if term not in held}
         adds = any(not word.light and own.intersection(word.terms) for word in words)
-        near = hit.score >= first.score * SECOND_PAGE
+        near = hit.score >= first.score * SECOND_PAGE and not entitled
         if (near or adds) and hit.page.language == first.page.language:
             chosen.append(hit)
             held |= terms_of(f"{hit.title} {hit.page.also}")
@@ -128,15 +129,16 @@ def _chosen(talk: Conversation, library: Library, hits: Sequence[Hit]) -> list[Q
         )
         words = library.mended(talk.topic.words)
         found = quotes(library.passages_of(hit.url), words, kind=kind, unlike=talk.said)
-        overview = kind is None and not _asks_beside_title(words, hit) and share > 1
+        beside = [word for word in words if not word.light and not _entitles(word, hit)]
+        answered = any(holds(terms_of(quote.text), word) for quote in found for word in beside)
+        overview = kind is None and not answered and share > 1
         chosen.extend(leads(found, share) if overview else telling(found, share))
     return chosen[:count] if talk.shape.sentences or talk.shape.bullets else chosen
 
 
-def _asks_beside_title(words: Sequence[Word], hit: Hit) -> bool:
-    """Whether the question holds words of weight that the page's title does not."""
-    named = terms_of(f"{hit.page.title} {hit.page.also}")
-    return any(not word.light and not holds(named, word) for word in words)
+def _entitles(word: Word, hit: Hit) -> bool:
+    """Whether a word is of the page's title: it says no more of the page than that it is right."""
+    return holds(terms_of(hit.title), word)
 
 
 def _how_many(talk: Conversation, kind: str | None) -> int:
@@ -163,6 +165,8 @@ def _written(talk: Conversation, hits: Sequence[Hit], chosen: Sequence[Quote]) -
         return draft.say()
     if not _holds_all(talk, chosen):
         draft.write(phrase("closest", talk.language)).write("\n\n")
+    elif chosen[0].page.language != talk.language:
+        draft.write(phrase("other_language", talk.language)).write("\n\n")
     if shape.bullets:
         for number, quote in enumerate(chosen):
             draft.write("\n- " if number else "- ").write(quote.text).cite(quote.page)

@@ -28,7 +28,10 @@ class Shape:
 
 
 SHAPES = (
-    ("bullets", rf"(?i)\b{NUMBER}\s+(?:\w+\s+)?(?:bullets?|(?:bullet|key)\s+points?|points|facts)\b"),
+    (
+        "bullets",
+        rf"(?i)\b{NUMBER}\s+(?:\w+\s+)?(?:bullets?|(?:bullet|key)\s+points?|points|facts)\b",
+    ),
     ("bullets", rf"(?:핵심\s*)?{NUMBER}\s*(?:가지|개(?:의)?\s*(?:항목|요점|핵심|불릿)|개로)"),
     ("sentences", rf"(?i)\b{NUMBER}[\s-]+(?:\w+\s+)?(?:sentences?|lines?|liner)\b"),
     ("sentences", rf"{NUMBER}\s*(?:문장|줄|마디)"),

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 LATIN_RUN = re.compile(r"[A-Za-z\u00c0-\u024f][A-Za-z0-9\u00c0-\u024f_]*(?:['’][a-z]{1,2}\b)?")
+HYPHENED = re.compile(r"\b[A-Za-z][-/][A-Za-z]+")
+"""One letter and a word, such as "K-pop", "p-value", "A/B": one word, found as "kpop" too."""
 TOKEN = re.compile(
+    rf"{HYPHENED.pattern}|"
     r"\d+(?:[.,:]\d+)*"
     rf"|{LATIN_RUN.pattern}"
     r"|[가-힣]+"
@@ -32,7 +35,7 @@ SURE_PARTICLE = re.compile(
 )
 VERBAL = frozenset("하한할함해했되된될됨돼됐시")
 VERBAL_END = re.compile(
-    r"(?:나요|까요|니까|습니다|어요|아요|는지|은지|을까|는가|는데|다|죠|지요|니|냐|어|았|었|던|진)$"
+    r"(?:나요|까요|니까|습니다|어요|아요|는지|은지|을까|는가|는데|다|죠|지요|니|냐|어|았|었|던|진|야|해|한가|할까|려면|으면)$"
 )
 
 
@@ -104,15 +107,16 @@ def _finish(rest: str, ending: str) -> str:
 
 LIGHT_WORDS = """
 create created invent invented discover discovered develop developed found founded start started
-begin began begun build built work works working mean means cause causes use used play played write
-written wrote name named first second last difference differences differ compare comparison compared
-versus vs form formed meaning way ways reason reasons type types kind kinds example examples
-history origin origins advantage advantages benefit benefits feature features cost costs take takes took year
-date people person person's live lives old new big large small high tall long far number amount change
-changed role effect effects impact importance future trend trends story background
-역사 유래 기원 방법 법 이유 까닭 차이 차이점 특징 종류 뜻 의미 원리 장점 단점 장단점 과정 배경
-영향 역할 전망 미래 추세 사례 예시 비교 처음 최초 연도 년도 사람 이름 날짜 시기 만든
-만드는 하는 되는 쓰는 나온 높이 크기 개수 숫자 먹는 간 온 어원 정의 개념 개요 현황 동향
+begin began begun build built work works working mean means cause causes use used play played
+write written wrote name named first second last difference differences differ compare
+comparison compared versus vs form formed meaning way ways reason reasons type types kind kinds
+example examples history origin origins advantage advantages benefit benefits feature features
+cost costs take takes took year date people person person's live lives old new big large small
+high tall long far number amount change changed role effect effects impact importance future
+trend trends story background 역사 유래 기원 방법 법 이유 까닭 차이 차이점 특징 종류 뜻 의미
+원리 장점 단점 장단점 과정 배경 영향 역할 전망 미래 추세 사례 예시 비교 처음 최초 연도 년도 사람
+이름 날짜 시기 만든 만드는 하는 되는 쓰는 나온 높이 크기 개수 숫자 먹는 간 온 어원 정의 개념
+개요 현황 동향
 """
 LIGHT = frozenset(stem(word) for word in LIGHT_WORDS.split())
 
@@ -156,8 +160,8 @@ def index_terms(text: str) -> tuple[str, str]:
     terms: list[str] = []
     pairs: list[str] = []
     for token in tokens(text):
-        if token.isascii() or not _is_wide(token):
-            terms.append(stem(token))
+        if not _is_wide(token):
+            terms.extend(_latin_terms(token))
             continue
         terms.extend(readings_of(token) if is_hangul(token) else (token,))
         pairs.extend((*pairs_of(token), "zz"))  # a mark, so that no phrase crosses two words
@@ -176,9 +180,17 @@ def question_words(texts: Iterable[str]) -> list[Word]:
         elif _is_wide(token):
             word = Word(token, (token,), pairs_of(token))
         else:
-            word = Word(token, (stem(token),), light=stem(token) in LIGHT or token.isdigit())
+            light = stem(token) in LIGHT or token.isdigit()
+            word = Word(token, _latin_terms(token)[:1], light=light)
         words.setdefault(word.terms[-1], word)
     return list(words.values())
+
+
+def _latin_terms(token: str) -> tuple[str, ...]:
+    """The stem of a word; for "K-pop" that of "kpop", and of "pop" beside it."""
+    if not HYPHENED.fullmatch(token):
+        return (stem(token),)
+    return stem(token.replace("-", "").replace("/", "")), stem(token[2:])
 
 
 def _shortest(terms: tuple[str, ...]) -> str:
