@@ -27,7 +27,7 @@ __all__ = ["parser", "read", "safe_address", "tidy"]
 
 LONGEST_TEXT = 200_000  # characters
 MOST_LINES = 6_000
-MOST_CELLS = 20_000
+MOST_CELLS = 8_000
 MOST_MARKUP = 20_000  # characters that may start something
 MOST_BRACKETS = 4_000  # these are the quadratic ones
 DEEPEST = 60  # quotes and lists in each other

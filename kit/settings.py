@@ -13,7 +13,6 @@ the environment, which are acts of this very session, and before the files, whic
 from __future__ import annotations
 
 import os
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -241,6 +240,8 @@ class _Reader:
                 set_here[name] = value
         if set_here or self.places[1].values is not os.environ:
             return set_here
+        import urllib.request  # brings all of http.client
+
         return {f"{kind.upper()}_PROXY": url for kind, url in urllib.request.getproxies().items()}
 
 

@@ -226,7 +226,7 @@ def test_a_million_characters_take_no_time(piece: str) -> None:
         pytest.param("[" * 1_900 + "a" + "](b)" * 1_900, id="nested links"),
         pytest.param("*a _b **c " * 4_900, id="open emphasis"),
         pytest.param("|a" * 10_000 + "|\n" + "|-" * 10_000 + "|\n", id="a wide table"),
-        pytest.param("|a|b\n|-|-\n" + "|c|d\n" * 5_900, id="a long table"),
+        pytest.param("|a|b\n|-|-\n" + "|c|d\n" * 3_900, id="a long table"),
         pytest.param("|a" * 4_000 + "\n" + "|-" * 4_000 + "\n" + "|b\n" * 15, id="short rows"),
         pytest.param("> " * 5_000 + "a", id="deep quotes"),
         pytest.param("- " * 5_000 + "a", id="deep lists on a line"),
