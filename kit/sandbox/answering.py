@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
     from kit.sandbox.library import Library
 
 Answerer = Callable[[Ask, "Library"], Sequence[Step]]
+Lender = Callable[[Sequence[Path]], AbstractContextManager["Library"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What every request needs. `library` is a function because it opens at the first question;
-    it is given the folders of this request alone, mostly none.
+    """What every request needs. `library` lends the library, opened at the first question; it is
+    given the folders of this question alone, mostly none.
     """
 
     answer: Answerer
-    library: Callable[[Sequence[Path]], Library]
+    library: Lender
     store: Store
     pace: float = 1.0
     clock: Callable[[], float] = time.time
@@ -51,8 +53,8 @@ class Wishes:
 def decide(sandbox: Sandbox, ask: Ask, conversation: Conversation, wishes: Wishes) -> Outcome:
     """Ask the mind. May take a moment; call it from a worker thread."""
     files = conversation.files
-    with on_a_shelf(files) as folders:
-        steps = sandbox.answer(with_text(ask, files), sandbox.library(folders))
+    with on_a_shelf(files) as folders, sandbox.library(folders) as library:
+        steps = sandbox.answer(with_text(ask, files), library)
     steps = _fitting(steps, wishes)
     if conversation.unread and ask.schema is None and not ask.json_object:
         steps = _admit(steps, conversation.unread)

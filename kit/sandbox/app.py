@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,17 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from kit.sandbox.answering import Answerer, Sandbox
+from kit.sandbox.answering import Answerer, Lender, Sandbox
 from kit.sandbox.chat import Chat
+from kit.sandbox.lending import Lending
 from kit.sandbox.model_name import MODEL
 from kit.sandbox.problems import Refused, as_json
 from kit.sandbox.response_object import NO_MODEL
 from kit.sandbox.responses import Responses
 from kit.sandbox.store import Store
 from kit.serving import ASGIApp, Guard, Message, Receive, Scope, Send
-
-if TYPE_CHECKING:
-    from kit.sandbox.library import Library
 
 STORE_FILE = "sandbox.sqlite3"
 WRONG_KEY = "sk-wrong"
@@ -36,15 +33,16 @@ WRONG_KEY = "sk-wrong"
 def create_app(
     *,
     answer: Answerer,
-    library: Callable[[Sequence[Path]], Library],
+    library: Lender,
     store: Store,
     pace: float = 1.0,
     clock: Callable[[], float] = time.time,
     hosts: Iterable[str] = (),
+    at_end: Callable[[], object] = lambda: None,
 ) -> ASGIApp:
-    """The gateway over its parts. `library` is called with the folders that one question brings,
-    mostly none; `pace` stretches time (0: at once). It answers on loopback names and `hosts` only,
-    and closes the store at its end.
+    """The gateway over its parts. `library` lends the library for a question and the folders that
+    it brings, mostly none; `pace` stretches time (0: at once). It answers on loopback names and
+    `hosts` only. At its end it closes the store and what else `at_end` closes.
     """
     sandbox = Sandbox(answer, library, store, pace, clock)
     routes = [
@@ -58,6 +56,7 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         store.close()
+        at_end()
 
     app = Starlette(
         routes=[Mount("/v1", routes=routes), *routes],
@@ -76,28 +75,10 @@ def open_sandbox(
     """
     from kit.sandbox.mind import answer
 
-    return create_app(answer=answer, library=_opener(folders), store=Store(store), pace=pace)
-
-
-def _opener(folders: Sequence[Path]) -> Callable[[Sequence[Path]], Library]:
-    """A function that opens the library when it is first called, once for all threads.
-
-    With `more` folders it opens another one: what one question brings is no other's to find.
-    """
-    lock = threading.Lock()
-    opened: list[Library] = []
-
-    def library(more: Sequence[Path] = ()) -> Library:
-        from kit.sandbox.library import Library
-
-        if more:
-            return Library.open([*folders, *more])
-        with lock:
-            if not opened:
-                opened.append(Library.open(folders))
-            return opened[0]
-
-    return library
+    lending = Lending(folders)
+    return create_app(
+        answer=answer, library=lending, store=Store(store), pace=pace, at_end=lending.close
+    )
 
 
 async def models(_request: Request) -> Response:

@@ -13,6 +13,7 @@ from typing import Any
 
 from kit.sandbox.fields import Fields, as_fields, invalid, listed
 from kit.sandbox.problems import Refused
+from kit.sandbox.schema import check_strict
 from kit.sandbox.steps import FunctionTool
 
 SEARCH_TOOLS = (
@@ -148,8 +149,6 @@ def read_shape(row: Fields | None, *, nested: bool) -> Shape:
 
 
 def _refuse_unless_strict(schema: Mapping[str, Any], place: str, name: str) -> None:
-    from kit.sandbox.schema import check_strict
-
     complaint = check_strict(schema)
     if complaint:
         message = f"Invalid schema for '{name}' in '{place}': {complaint}"

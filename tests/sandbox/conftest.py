@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(*, store: Path | None = None, **options: object) -> Served:
-            options = {"answer": small_mind, "library": list, "pace": 0.0, **options}
+            options = {"answer": small_mind, "library": nullcontext, "pace": 0.0, **options}
             served = serve_in_thread(create_app(store=Store(store), **options))
             stack.callback(served.stop)
             return served
@@ -83,7 +83,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Served]:
     """One sandbox without pace for a whole file."""
-    app = create_app(answer=small_mind, library=list, store=Store(), pace=0.0)
+    app = create_app(answer=small_mind, library=nullcontext, store=Store(), pace=0.0)
     served = serve_in_thread(app)
     yield served
     served.stop()

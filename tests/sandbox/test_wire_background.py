@@ -59,7 +59,8 @@ def test_it_is_queued_first_even_without_any_pace(http):
 
 def test_it_goes_from_queued_over_in_progress_to_completed_and_grows(client):
     with client(pace=0.02) as http:
-        states = follow(http, submit(http)["id"])
+        created = submit(http)
+        states = [created, *follow(http, created["id"])]
     statuses = [state["status"] for state in states]
     assert sorted(set(statuses), key=statuses.index) == ["queued", "in_progress", "completed"]
     lengths = [len(state["output"]) for state in states]
@@ -185,6 +186,7 @@ def test_an_unstored_run_is_there_for_ten_minutes(serve):
 
 SERVER = """
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from kit.sandbox.app import create_app
 from kit.sandbox.steps import Say, Search, Think
@@ -194,7 +196,7 @@ from kit.serving import serve
 def answer(ask, library):
     return Think("Plan."), Search(("kimchi",), ()), Think("Write."), Say("Kimchi. " * 40)
 
-app = create_app(answer=answer, library=list, store=Store(Path(sys.argv[1])), pace=0.1)
+app = create_app(answer=answer, library=nullcontext, store=Store(Path(sys.argv[1])), pace=0.1)
 serve(app, "127.0.0.1", 0, announce=lambda url: print(url, flush=True))
 """
 
