@@ -10,7 +10,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from kit.errors import InputError, Interrupted, KitError
 from kit.notebook.arguments import Command, nearest
@@ -30,7 +30,10 @@ class Question:
     """What is sent: the prompt, and the client's own options."""
 
     command: Command
-    prompt: str
+    prompt: Any
+    """Text, or items where pictures or files go along."""
+    turn: tuple[Mapping[str, Any], ...]
+    """The same as items, for the conversation."""
     options: Mapping[str, Any]
     notes: tuple[str, ...] = ()
 
@@ -50,14 +53,25 @@ def question_of(
         "max_tokens": command.max_tokens,
         "timeout": command.timeout,
         "schema": _schema(command.schema, variables) if command.schema else None,
-        "images": [_image(name, variables) for name in command.images] or None,
-        "files": [_file(path) for path in command.files] or None,
         "web_search": command.web_search or None,
     }
     if command.continues:
         options |= _continuing(command, session)
     given = {name: value for name, value in options.items() if value is not None}
-    return Question(command, prompt, given, filled.notes)
+    turn = _turn(command, prompt, variables)
+    alone = not (command.images or command.files)
+    return Question(command, prompt if alone else turn, turn, given, filled.notes)
+
+
+def _turn(
+    command: Command, prompt: str, variables: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], ...]:
+    """The prompt with its pictures and files, read once: a later turn sends the same again."""
+    from kit.gateway.wire import items_of
+
+    images = [_image(name, variables) for name in command.images]
+    files = [_file(path) for path in command.files]
+    return tuple(items_of(prompt, {"images": images, "files": files}))
 
 
 def _continuing(command: Command, session: Session) -> dict[str, Any]:
@@ -229,13 +243,10 @@ def _after(question: Question, answer: Any) -> Conversation:
     The answer goes back as what it said and not as the items it came in: ids of reasoning and
     searches mean nothing to another API or model, and many gateways refuse them.
     """
-    from kit.gateway.wire import items_of
-
     options = question.options
-    turn = items_of(question.prompt, cast(Any, options))
-    said = answer.text or answer.refusal
+    said = {"role": "assistant", "content": answer.text or answer.refusal}
     return Conversation(
-        items=(*options.get("history", ()), *turn, {"role": "assistant", "content": said}),
+        items=(*options.get("history", ()), *question.turn, said),
         system=options.get("system"),
         model=options.get("model"),
     )

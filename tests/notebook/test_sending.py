@@ -32,6 +32,9 @@ def test_pictures_and_files_go_along(kernel, dripping):
     (file,) = [one["file"] for one in parts if one["type"] == "file"]
     assert file["filename"] == "a note.txt"
     assert base64.b64decode(file["file_data"].partition(",")[2]).decode() == "안녕"
+    kernel.run("import os; os.remove('a note.txt')")
+    assert kernel.run("%%chat -q -c\nAgain, briefly").error is None
+    assert dripping.requests[1]["messages"][0] == dripping.requests[0]["messages"][0]
 
 
 def test_a_continued_cell_sends_what_was_said_and_keeps_system_and_model(kernel, dripping):
