@@ -17,6 +17,7 @@ from kit.sandbox.shelves import Stamp, built_in, folder_pages, folder_stamps
 from kit.sandbox.words import Word, index_terms, language
 
 CANDIDATES = 60
+OTHER_LANGUAGE = 0.3
 SHELF_WEIGHT = {"folder": 1.3, "corpus": 1.0, "toolkit": 0.8}
 
 
@@ -139,7 +140,7 @@ class Library:
         page = passage.page
         coverage = self._shelf.coverage(page.url, question)
         total = score * self._shelf.fit(page.url, question) * SHELF_WEIGHT[page.shelf]
-        total *= 1.0 if page.language == prefer else 0.6
+        total *= 1.0 if page.language == prefer else OTHER_LANGUAGE
         return Hit(page, passage.heading, passage.text, total, coverage)
 
 

@@ -99,6 +99,7 @@ def _flushed(gathered: list[str]) -> Iterator[str]:
 
 
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.S)
+TARGET = r"\((?:[^()\n]|\([^()\n]{0,200}\)){0,500}\)"
 FENCE = re.compile(r"^(```|~~~).*?^\1[^\S\n]*$", re.S | re.M)
 
 
@@ -124,10 +125,25 @@ def _unmarked(content: str) -> str:
     content = FENCE.sub(lambda fence: _indented(fence.group(0)), content)
     content = re.sub(r"<!--.*?-->", "", content, flags=re.S)
     content = re.sub(r"</?[A-Za-z][^<>\n]{0,300}>", "", content)
-    content = re.sub(r"!\[([^\]\n]{0,200})\]\([^)\n]{0,500}\)", "", content)
-    content = re.sub(r"\[([^\]\n]{1,200})\]\([^)\n]{0,500}\)", r"\1", content)
+    content = re.sub(rf"!\[[^\]\n]{{0,200}}\]{TARGET}", "", content)
+    content = re.sub(rf"\[([^\]\n]{{1,200}})\]{TARGET}", r"\1", content)
     content = re.sub(r"(\*\*|__)(\S[^*\n]{0,300}?)\1", r"\2", content)
-    return re.sub(r"(?<=[^\s|])\n(?=[^\s#>|*+\-\d<])", " ", content)  # lines wrapped by an editor
+    return _unwrapped(content)
+
+
+def _unwrapped(content: str) -> str:
+    """Paragraphs that an editor wrapped, each on one line; everything else keeps its lines."""
+    lines: list[str] = []
+    open_paragraph = False
+    for line in content.split("\n"):
+        plain = bool(line.strip()) and not re.match(r"\s{4}|\s*(?:[#>|]|[-*+] |\d+[.)] )", line)
+        if plain and open_paragraph:
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        else:
+            lines.append(line)
+        in_list = bool(re.match(r"\s*(?:[-*+] |\d+[.)] )", line))
+        open_paragraph = plain or in_list
+    return "\n".join(lines)
 
 
 def _indented(fence: str) -> str:

@@ -125,7 +125,7 @@ class Shelf:
     def _mended(self, word: Word) -> Word:
         """A word no page holds gives way to one that differs by a slip of the hand."""
         shortest = min(word.terms, key=len)
-        if self._known(word) or shortest.isdigit():
+        if self._known(word) or shortest.isdigit() or len(shortest) > 30:
             return word
         if len(shortest) < (3 if is_hangul(shortest) else 5):
             return word

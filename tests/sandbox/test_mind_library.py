@@ -1,0 +1,172 @@
+"""The library finds the page a question is about, in two languages, or says that it has none."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from kit.sandbox.library import Library
+
+LIBRARY = Library.open()
+
+FINDS = [
+    ("짜장면의 역사를 웹 검색으로 정리해줘", "ko-jajangmyeon"),
+    ("짜장면이 처음 만들어진 연도를 한 줄로", "ko-jajangmyeon"),
+    ("자장면 유래", "ko-jajangmyeon"),
+    ("짜쟝면 역사", "ko-jajangmyeon"),
+    ("공화춘", "ko-jajangmyeon"),
+    ("jajangmyun", "jajangmyeon"),
+    ("history of black bean noodles", "jajangmyeon"),
+    ("한글은 누가 만들었나요?", "ko-hangul"),
+    ("세종대왕의 업적", "ko-sejong"),
+    ("Who created the Korean alphabet?", "hangul"),
+    ("김치", "ko-kimchi"),
+    ("서울", "ko-seoul"),
+    ("부산 가볼 만한 곳 알려줘", "ko-busan"),
+    ("한라산 높이는?", "ko-jeju"),
+    ("BTS는 언제 데뷔했어?", "ko-bts"),
+    ("when did BTS debut", "kpop-bts"),
+    ("kpop origins", "kpop-bts"),
+    ("한국의 출산율은 얼마야", "ko-economy"),
+    ("반도체가 뭐야?", "ko-semiconductor"),
+    ("who invented the transistor?", "semiconductors"),
+    ("전고체 배터리란?", "ko-battery"),
+    ("LFP vs NMC", "ev-batteries"),
+    ("챗GPT는 언제 나왔어", "ko-ai"),
+    ("Transformer가 뭐야?", "ko-transformer"),
+    ("what is self-attention", "transformer"),
+    ("파이썬은 누가 만들었어", "ko-python"),
+    ("when was python created", "python-history"),
+    ("pandas leading zeros", "pandas"),
+    ("주피터 노트북 매직 명령", "ko-jupyter"),
+    ("WAL mode", "sqlite"),
+    ("pgvector", "postgresql"),
+    ("how do server sent events work", "http-sse"),
+    ("LiteLLM이 뭐야", "ko-openai-api"),
+    ("what does BM25 do", "web-search-citations"),
+    ("기후변화의 원인", "ko-climate"),
+    ("global warming", "climate-change"),
+    ("태양광 발전의 원리", "ko-solar"),
+    ("cost of solar panels", "solar-energy"),
+    ("largest coffee producer", "coffee"),
+    ("녹차와 홍차의 차이", "tea"),
+    ("Deep Blue Kasparov", "chess"),
+    ("first winter olympics", "olympic-games"),
+    ("달에 처음 간 사람", "ko-moon"),
+    ("who walked on the moon first", "moon-landing"),
+    ("제임스 웹 망원경 언제 발사됐지?", "james-webb"),
+    ("mRNA vaccines", "vaccines"),
+    ("via appia", "roman-roads"),
+    ("gutenberg", "printing-press"),
+    ("Is the Great Wall visible from space?", "great-wall"),
+    ("how tall is the Eiffel Tower", "paris"),
+    ("도쿄의 역사", "tokyo"),
+    ("광합성 두 단계", "ko-photosynthesis"),
+    ("plate techtonics", "plate-tectonics"),
+    ("p-value", "ab-testing"),
+    ("AB test mistakes", "ab-testing"),
+    ("least squares", "regression"),
+    ("Reinhart Rogoff spreadsheet", "spreadsheet-errors"),
+    ("tidy data", "data-cleaning"),
+    ("daylight saving time", "time-zones"),
+    ("TLS 1.3", "tls-encryption"),
+    ("좋은 비밀번호 만드는 법", "ko-security"),
+    ("거북선", "ko-yi-sunsin"),
+]
+
+
+@pytest.mark.parametrize(("question", "slug"), FINDS)
+def test_the_first_hit_is_the_page_the_question_is_about(question: str, slug: str):
+    hits = LIBRARY.search(question)
+    assert hits, question
+    assert slug == hits[0].url.rsplit("/", 1)[-1]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the capital of Liechtenstein?",
+        "tell me about honeybees",
+        "why is the sky blue?",
+        "바나나 빵 만드는 법",
+        "메타버스가 뭐야?",
+        "asdfgh",
+        "????",
+        "",
+        "DROP TABLE shelf; --",
+    ],
+)
+def test_what_no_page_is_about_finds_nothing(question: str):
+    assert LIBRARY.search(question) == []
+
+
+@pytest.mark.parametrize(
+    "question", ['" OR "*" NEAR(', "title: coffee AND (", "coffee*", "a" * 9000]
+)
+def test_the_index_language_is_no_language_of_questions(question: str):
+    """Whatever is asked is looked up as words; nothing raises."""
+    assert isinstance(LIBRARY.search(question), list)
+
+
+def test_every_page_of_the_corpus_has_a_title_a_summary_and_a_short_text():
+    pages = {passage.page for passage in LIBRARY._passages if passage.page.shelf == "corpus"}
+    assert len(pages) >= 40
+    for page in pages:
+        assert page.title and page.summary and page.language in ("en", "ko")
+        assert 200 < len(page.text) < 2500
+
+
+def test_opening_again_is_quick():
+    started = time.perf_counter()
+    Library.open()
+    assert time.perf_counter() - started < 0.15
+
+
+def test_a_folder_of_documents_is_read_and_comes_first(tmp_path: Path):
+    (tmp_path / "notes.md").write_text("# Coffee in our office\n\nThe machine is on floor seven.\n")
+    (tmp_path / "더하기.txt").write_text("출장비 규정\n\n출장비는 사흘 안에 신청한다.\n")
+    (tmp_path / "sales.csv").write_text("city,amount\nOslo,12\nBergen,7\n")
+    cells = [{"cell_type": "markdown", "source": ["# Churn model\n", "Trees won."]}]
+    (tmp_path / "model.ipynb").write_text(json.dumps({"cells": cells}))
+    library = Library.open([tmp_path])
+    assert library.search("coffee office machine")[0].url.endswith("/folder/notes.md")
+    assert library.search("출장비 신청")[0].title == "출장비 규정"
+    assert "Bergen" in library.search("Bergen amount")[0].text
+    assert library.search("churn model")[0].title == "Churn model"
+
+
+def test_a_changed_document_is_read_again(tmp_path: Path):
+    note = tmp_path / "note.md"
+    note.write_text("# Zebra\n\nStripes.\n")
+    library = Library.open([tmp_path])
+    note.write_text("# Quokka\n\nA small marsupial that smiles.\n")
+    os.utime(note, ns=(1, 1))
+    assert library.search("quokka") and not library.search("zebra stripes")
+    note.unlink()
+    assert not library.search("quokka")
+
+
+def test_links_out_of_the_folder_are_not_followed_and_broken_files_are_passed_over(tmp_path: Path):
+    secret = tmp_path / "secret.md"
+    secret.write_text("# Zanzibar\n\nHidden.\n")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link.md").symlink_to(secret)
+    (folder / "dir").symlink_to(tmp_path)
+    (folder / ".hidden.md").write_text("# Zanzibar\n\nHidden.\n")
+    (folder / "broken.ipynb").write_text("{not json")
+    (folder / "binary.txt").write_bytes(b"Zanzibar\0\1\2")
+    (folder / "good.md").write_text("# Walrus\n\nTusks.\n")
+    library = Library.open([folder, tmp_path / "missing"])
+    assert library.search("walrus") and not library.search("zanzibar")
+
+
+def test_markup_of_a_document_does_not_survive_a_quotation(tmp_path: Path):
+    (tmp_path / "x.md").write_text(
+        "# Gadgets\n\n<img src=x onerror=alert(1)> ![p](http://evil.example/p.png) A gadget"
+        " [beeps](javascript:alert(1)) at noon.\n"
+    )
+    text = Library.open([tmp_path]).search("gadgets")[0].text
+    assert text == "A gadget beeps at noon."
