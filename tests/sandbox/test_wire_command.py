@@ -89,6 +89,22 @@ def test_a_busy_port_is_one_line(start, home, tmp_path):
     assert f"Port {port}" in done.stderr
 
 
+def test_a_file_that_cannot_be_used_is_said_and_not_fatal(start, tmp_path):
+    broken = tmp_path / "broken.sqlite3"
+    broken.write_text("no database " * 100)
+    server, address = start("--store", str(broken))
+    body = {"model": "sandbox:refusal", "input": "x"}
+    assert httpx.post(f"{address}/responses", json=body, trust_env=False).status_code == 200
+    server.send_signal(signal.SIGINT)
+    assert "responses are kept in memory" in server.communicate(timeout=10)[1]
+
+
+def test_it_lists_what_can_go_wrong(home):
+    done = subprocess.run([*COMMAND, "--faults"], capture_output=True, text=True, env=home)
+    assert "sandbox:429-once" in done.stdout
+    assert done.returncode == 0
+
+
 def test_it_loads_no_heavy_package():
     program = (
         "import sys, kit.sandbox.app;"
