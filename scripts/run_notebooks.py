@@ -36,7 +36,9 @@ def main(arguments: list[str]) -> int:
     files = [file for path in named for file in sorted(path.glob("*.ipynb")) or [path]]
     failed = 0
     with tempfile.TemporaryDirectory(prefix="kit-notebooks-") as folder:
-        empty_environment(os.environ, Path(folder, "home"))
+        home = Path(folder, "home")
+        home.mkdir()
+        empty_environment(os.environ, home)
         for file in files:
             failed += not run(file, Path(folder, file.parent.name))
     return 1 if failed else 0
