@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
-__all__ = ["forget", "kept_in", "recall", "remember"]
+__all__ = ["forget", "kept_in", "recall", "remember", "typed_here"]
 
 Place = Literal["keyring", "memory"]
 Result = TypeVar("Result")
@@ -24,6 +24,7 @@ RECOMMENDED = 1  # keyring's own line: backends below it keep keys in plain text
 
 _in_memory: dict[str, str] = {}
 _from_keyring: dict[str, str] = {}
+_typed_here: set[str] = set()
 _lock = threading.Lock()
 _keyring_failed = threading.Event()
 
@@ -31,6 +32,7 @@ _keyring_failed = threading.Event()
 def remember(address: str, key: str) -> Place:
     """Keep `key` for `address` (normalised), and say where it is kept."""
     forget(address)
+    _typed_here.add(address)
     backend = _backend()
     if backend is not None and _bounded(lambda: _stored(backend, address, key), False):
         with _lock:
@@ -65,11 +67,17 @@ def forget(address: str) -> bool:
     """Throw the key of `address` away, wherever it is kept; False when there was none."""
     had_one = recall(address) is not None
     with _lock:
+        _typed_here.discard(address)
         _in_memory.pop(address, None)
         in_keyring = _from_keyring.pop(address, None) is not None
     if in_keyring and (backend := _backend()) is not None:
         _bounded(lambda: backend.delete_password(SERVICE, address), None)
     return had_one
+
+
+def typed_here(address: str) -> bool:
+    """Whether the key of `address` was typed into this very process."""
+    return address in _typed_here
 
 
 def kept_in(address: str) -> Place | None:

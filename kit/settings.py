@@ -6,8 +6,8 @@ Rule: the only module that reads the environment. Values come from arguments, th
     a key goes only to an address from the same place or from a more trusted one,
 
 because a cloned folder's `.env` could otherwise send the user's key to its author. A key typed
-into `%kit login` is bound to its address instead. It comes after a key that was passed or set in
-the environment, which are acts of this very session, and before the files, which bind nothing.
+into `%kit login` is bound to its address instead. In the process it was typed into it comes after
+an argument alone; later, from the keyring, after the environment too, and before the files.
 """
 
 from __future__ import annotations
@@ -117,19 +117,22 @@ def _places(
     folder: Path,
     home: Path | None,
 ) -> Sequence[Source]:
-    """All places, the most trusted first. A folder's `.env` that is `~/.env` is only the latter."""
+    """All places in the order they are read; trust is another order (see sources.py).
+
+    A folder's `.env` that is `~/.env` is only the latter.
+    """
     given = {name: value for name, value in arguments.items() if value is not None}
     places = [
         Source("argument", Trust.ARGUMENT, given),
         Source("environment", Trust.ENVIRONMENT, os.environ if environ is None else environ),
     ]
     home = home.resolve() if home else None
-    if home is not None:
-        places.append(Source("~/.env", Trust.HOME, read_file(home / ".env"), home))
     file = folder_file(folder.resolve())
     if file is not None and file.parent != home:
         name = f".env of {file.parent}"
         places.append(Source(name, Trust.FOLDER, read_file(file), file.parent))
+    if home is not None:
+        places.append(Source("~/.env", Trust.HOME, read_file(home / ".env"), home))
     return places
 
 
@@ -183,8 +186,9 @@ class _Reader:
         """The first key that may go to `address`: see the rule at the top of this file."""
         found = [found for place in self.places if (found := find(KEY, [place]))]
         free = [each for each in found if self.may_go(each, address, named_by)]
-        session = [each for each in free if each.source.trust >= Trust.ENVIRONMENT]
-        if not session and (kept := self.kept_key(address)):
+        strongest = max((each.source.trust for each in free), default=Trust.FOLDER)
+        typed_now = strongest < Trust.ARGUMENT and keys.typed_here(address)
+        if (typed_now or strongest < Trust.ENVIRONMENT) and (kept := self.kept_key(address)):
             return kept
         if free:
             self.sources[KEY] = free[0].source.name

@@ -1,8 +1,9 @@
 """Where a setting may come from, and how far each place is trusted with a key.
 
-    argument > environment > ~/.env > the .env of the working folder, or of its nearest parent
+    read:     argument, environment, the .env of the working folder or of its nearest parent, ~/.env
+    trusted:  argument > environment > ~/.env > the folder's .env
 
-Rule: an earlier place wins, blank counts as missing, and reading changes nothing: a file never
+Rule: the place read first wins, blank counts as missing, and reading changes nothing: a file never
 reaches the real environment. A file is the work of whoever wrote the folder, maybe a stranger.
 """
 

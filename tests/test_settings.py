@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from kit import keys
 from kit.errors import ConfigError, KeyWithheld
 from kit.settings import Endpoint, Secret, Settings, load
 from kit.trust import trust, trusted
@@ -185,19 +186,19 @@ def test_the_working_folder_that_is_the_home_counts_as_the_home(place: Place) ->
 
 
 def test_an_earlier_place_wins(place: Place) -> None:
-    place.write(place.folder, LITELLM_MODEL="folder")
-    assert place.load().model == "folder"
     place.write(place.home, LITELLM_MODEL="home")
     assert place.load().model == "home"
+    place.write(place.folder, LITELLM_MODEL="folder")
+    assert place.load().model == "folder"
     assert place.load(LITELLM_MODEL="environment").model == "environment"
     assert place.load(None, None, "argument", LITELLM_MODEL="environment").model == "argument"
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", '""', "''"])
 def test_blank_counts_as_missing(place: Place, blank: str) -> None:
-    place.write(place.folder, LITELLM_MODEL="folder")
-    place.write(place.home, LITELLM_MODEL=blank)
-    assert place.load(blank.strip("\"'"), LITELLM_MODEL=blank.strip("\"'")).model == "folder"
+    place.write(place.home, LITELLM_MODEL="home")
+    place.write(place.folder, LITELLM_MODEL=blank)
+    assert place.load(blank.strip("\"'"), LITELLM_MODEL=blank.strip("\"'")).model == "home"
 
 
 def test_nothing_set_means_the_sandbox(place: Place) -> None:
@@ -283,6 +284,17 @@ def test_a_typed_key_comes_after_this_session_and_before_files(
     call: dict[str, Any] = {"arguments": [GATEWAY, None], "environ": {}}
     place.put(key_from, "LITELLM_API_KEY", KEY, call)
     assert key_of(place.load(*call["arguments"], login=kept, **call["environ"])) == expected
+
+
+def test_a_key_typed_in_this_process_replaces_the_one_in_the_environment(place: Place) -> None:
+    """Whoever runs %kit login because the environment's key is wrong means the new one."""
+    keys.remember(GATEWAY, "sk-typed-now")
+    try:
+        assert key_of(place.load(GATEWAY, login=keys.recall, LITELLM_API_KEY=KEY)) == "sk-typed-now"
+        assert key_of(place.load(GATEWAY, KEY, login=keys.recall)) == KEY
+    finally:
+        keys.forget(GATEWAY)
+    assert key_of(place.load(GATEWAY, login=keys.recall, LITELLM_API_KEY=KEY)) == KEY
 
 
 def test_a_typed_key_is_used_where_another_would_be_withheld(place: Place) -> None:
