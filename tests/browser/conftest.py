@@ -1,0 +1,232 @@
+"""A real JupyterLab in a real Chromium, and where its pictures go.
+
+Chromium is Debian's: `apt-get install chromium fonts-noto-cjk`. A page is ready when document,
+session and kernel are; waiting for an idle kernel alone comes too early and meets a dialog.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "out" / "browser"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+CHROMIUM_FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+LAB_FLAGS = (
+    *("--no-browser", "--ServerApp.ip=127.0.0.1", "--LabApp.news_url=None"),
+    *("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",),
+    *("--LabApp.extension_manager=readonly", "--ServerApp.terminals_enabled=False"),
+    *("--expose-app-in-browser", "--ServerApp.log_level=WARN", "--ServerApp.port_retries=0"),
+)
+READY = """async (path) => {
+  const end = Date.now() + 60000;
+  while (Date.now() < end) {
+    const widget = window.jupyterapp?.shell?.currentWidget;
+    if (widget?.context?.path === path && widget.sessionContext) {
+      await widget.context.ready; await widget.sessionContext.ready; await widget.revealed;
+      const kernel = widget.sessionContext.session?.kernel;
+      if (kernel?.connectionStatus === 'connected' && kernel.status === 'idle') return;
+    }
+    await new Promise(done => setTimeout(done, 50));
+  }
+  throw new Error('the notebook did not become ready');
+}"""
+START_ALL = """() => {
+  window.kitDone = false;
+  window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => {window.kitDone = true});
+}"""
+OUTPUTS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON()
+  .cells.map(cell => cell.outputs || [])"""
+INTERRUPT = "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
+BOTTOM = """panel => Math.max(...[...document.querySelectorAll(panel + ' .jp-Cell')]
+  .map(cell => cell.getBoundingClientRect().bottom))"""
+TO_TOP = "panel => { document.querySelector(panel + ' .jp-WindowedPanel-outer').scrollTop = 0 }"
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # every cell is in the page, also those out of sight: for pictures, and to be found
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+
+
+@dataclass
+class Lab:
+    """A running server; `folder` is its root."""
+
+    url: str
+    token: str
+    folder: Path
+
+
+@dataclass
+class OpenNotebook:
+    """A notebook in a page, with a kernel."""
+
+    page: Any
+
+    def start(self) -> None:
+        """Start running every cell, and return."""
+        self.page.evaluate(START_ALL)
+
+    def run(self, seconds: float = 90) -> None:
+        """Run every cell, to the end or to the first that fails."""
+        self.start()
+        self.page.wait_for_function("() => window.kitDone", timeout=seconds * 1000)
+
+    def interrupt(self) -> None:
+        self.page.evaluate(INTERRUPT)
+
+    def outputs(self) -> list[list[dict[str, Any]]]:
+        """What would be saved: the outputs of each cell."""
+        return self.page.evaluate(OUTPUTS)
+
+    def output(self, cell: int) -> Any:
+        """The output area of the `cell`-th code cell, as the page shows it."""
+        cells = self.page.locator(f"{PANEL} .jp-Notebook .jp-CodeCell")
+        return cells.nth(cell).locator(".jp-OutputArea").first
+
+    def picture(self, name: str) -> Path:
+        """The whole notebook as a picture, however long."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.page.set_viewport_size({"width": 1280, "height": 9000})
+        self.page.wait_for_timeout(700)
+        bottom = self.page.evaluate(BOTTOM, PANEL)
+        self.page.set_viewport_size({"width": 1280, "height": max(int(bottom) + 80, 600)})
+        self.page.evaluate(TO_TOP, PANEL)
+        self.page.wait_for_timeout(700)
+        place = PICTURES / f"{name}.png"
+        self.page.screenshot(path=place)
+        self.page.set_viewport_size({"width": 1280, "height": 900})
+        return place
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a folder of its own, with a home of its own."""
+    folder = tmp_path_factory.mktemp("lab")
+    home = tmp_path_factory.mktemp("lab-home")
+    for name, setting in SETTINGS.items():
+        file = home / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(setting))
+    token, port = secrets.token_hex(16), free_port()
+    environment = os.environ | {
+        "HOME": str(home),
+        "JUPYTER_TOKEN": token,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+    }
+    flags = [*LAB_FLAGS, f"--port={port}", f"--ServerApp.root_dir={folder}"]
+    if os.geteuid() == 0:
+        flags.append("--allow-root")
+    log = home / "lab.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *flags],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api?token={token}", process, log)
+        yield Lab(f"http://127.0.0.1:{port}", token, folder)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("There is no Chromium: apt-get install chromium fonts-noto-cjk")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*CHROMIUM_FLAGS])
+        yield browser
+        browser.close()
+
+
+Opener = Callable[..., OpenNotebook]
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, browser: Any) -> Iterator[Opener]:
+    """`open_notebook("name.ipynb", cells)` writes the notebook (if cells are given), opens it."""
+    pages: list[Any] = []
+
+    def open_it(name: str, cells: list[str] | None = None, *, theme: str = "") -> OpenNotebook:
+        if cells is not None:
+            (lab.folder / name).write_text(json.dumps(notebook(cells)))
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        pages.append(page)
+        page.goto(f"{lab.url}/lab/tree/{name}?reset&token={lab.token}")
+        page.wait_for_function("() => !!window.jupyterapp", timeout=60_000)
+        page.evaluate(READY, name)
+        if theme:
+            change = "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})"
+            page.evaluate(change, theme)
+        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+        return OpenNotebook(page)
+
+    yield open_it
+    for page in pages:
+        page.close()
+
+
+def notebook(cells: list[str]) -> dict[str, Any]:
+    """A notebook of code cells; without a kernelspec a dialog would ask for one."""
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    code = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{number}",
+            "metadata": {},
+            "source": cell,
+            "outputs": [],
+            "execution_count": None,
+        }
+        for number, cell in enumerate(cells)
+    ]
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": code}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(log.read_text()[-2000:]) from None
+            time.sleep(0.1)
