@@ -2,7 +2,6 @@
 
 import sqlite3
 import stat
-import sys
 import threading
 
 import pytest
@@ -47,7 +46,6 @@ def test_what_is_added_comes_back_whole_from_another_store(open_store):
     assert open_store().get("한글", 6.0) == kept
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
 def test_the_file_and_its_folder_are_private(open_store, path):
     open_store().add(stored("a"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
