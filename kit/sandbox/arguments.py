@@ -17,6 +17,8 @@ from kit.sandbox.parameters import (
     kind_of_parameter,
     looseness,
     parts_of,
+    properties_of,
+    required_of,
 )
 from kit.sandbox.reading import Reader
 from kit.sandbox.spans import Text
@@ -62,12 +64,12 @@ class Filler:
         self._insist = insist
         self._prompt = prompt
         self._reader = Reader(self.text, prompt)
-        self._names = {str(name) for name in root.get("properties", {})}
+        self._names = set(properties_of(root))
 
     def record(self, schema: Schema, depth: int) -> dict[str, object]:
         """An object's properties, those with tighter types first, so that text gets the rest."""
-        properties: Mapping[str, Schema] = schema.get("properties", {})
-        required = set(schema.get("required", ()))
+        properties = properties_of(schema)
+        required = set(required_of(schema))
         values: dict[str, object] = {}
         for name in sorted(properties, key=lambda one: looseness(one, properties[one])):
             value = self.value(name, properties[name], name in required, depth)
@@ -96,7 +98,7 @@ class Filler:
         self, schema: Schema, arguments: dict[str, object]
     ) -> tuple[str | None, tuple[str, ...]]:
         """Values beside the one taken, for a function of one place, name or symbol."""
-        required = [str(name) for name in schema.get("required", ())]
+        required = [name for name in required_of(schema) if name in properties_of(schema)]
         texts = [name for name in required if isinstance(arguments.get(name), str)]
         if len(texts) != 1 or len([one for one in required if arguments.get(one) is not None]) != 1:
             return None, ()
@@ -115,7 +117,7 @@ class Filler:
         for _ in range(DEEPEST):
             if "$ref" in schema:
                 schema = self._target(str(schema["$ref"]))
-            elif options := schema.get("anyOf") or schema.get("oneOf"):
+            elif options := _options(schema):
                 real = [one for one in options if one.get("type") != "null"]
                 nullable |= len(real) < len(options)
                 rest = {
@@ -251,6 +253,11 @@ class Filler:
                 return {}
             case _:
                 return self._reader.topic() or self._prompt.strip()
+
+
+def _options(schema: Schema) -> list[Schema]:
+    options = schema.get("anyOf") or schema.get("oneOf")
+    return [one for one in options if isinstance(one, Mapping)] if isinstance(options, list) else []
 
 
 def _same_shape(span: str, first: str) -> bool:

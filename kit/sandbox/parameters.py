@@ -50,6 +50,19 @@ NUMBER_BOUNDS = {
 }
 
 
+def properties_of(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """An object's properties that are schemas; a caller may send anything."""
+    properties: Any = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        return {}
+    return {str(name): one for name, one in properties.items() if isinstance(one, Mapping)}
+
+
+def required_of(schema: Mapping[str, Any]) -> list[str]:
+    required: Any = schema.get("required")
+    return [one for one in required if isinstance(one, str)] if isinstance(required, list) else []
+
+
 def kind_of_parameter(name: str, schema: Mapping[str, Any]) -> str:
     """What a text parameter is for, by its name, else by its description."""
     spaced = "_".join(parts_of(name)) + " " + " ".join(parts_of(name))

@@ -15,6 +15,7 @@ from kit.sandbox.asking import is_asking, topic_of
 from kit.sandbox.dialogue import Conversation
 from kit.sandbox.lexicon import concept, meanings, meanings_of
 from kit.sandbox.library import Library
+from kit.sandbox.parameters import properties_of
 from kit.sandbox.steps import Ask, Call, FunctionTool
 from kit.sandbox.sums import as_expression
 from kit.sandbox.wishes import beyond, exact_reply, is_greeting, is_thanks
@@ -115,11 +116,21 @@ def _last_resort(
     if library.find(talk.topic.words, limit=1, prefer=talk.language):
         return plan
     for tool in offered:
-        if SEARCH & meanings_of(tool.name) and not is_research(tool):
+        if _searches_anything(tool):
             filled = fill_arguments(tool, talk.prompt, own_words(tool))
             if not filled.missing:
                 return Plan((_call(tool, filled.arguments),), tool.name)
     return plan
+
+
+def _searches_anything(tool: FunctionTool) -> bool:
+    """Whether a function searches, and not for one kind of thing such as products or flights."""
+    concepts = {meaning for meaning in meanings_of(tool.name) if meaning.startswith("#")}
+    return (
+        bool(SEARCH & concepts)
+        and concepts <= SEARCH | concept("document")
+        and not is_research(tool)
+    )
 
 
 def _insisted(offered: list[FunctionTool], talk: Conversation) -> Call:
@@ -137,9 +148,7 @@ def fitness(tool: FunctionTool, text: str) -> float:
         return (3.0 if wanted & RESEARCH else 2.0) if wanted and _subject(text) else 0.0
     name = meanings_of(tool.name) - GENERIC_MEANINGS
     about = meanings_of(tool.description) - GENERIC_MEANINGS
-    about |= (
-        meanings_of(" ".join(map(str, tool.parameters.get("properties", {})))) - GENERIC_MEANINGS
-    )
+    about |= meanings_of(" ".join(properties_of(tool.parameters))) - GENERIC_MEANINGS
     score = 2.0 * _weighed(name & asked) + min(2.0, _weighed((about - name) & asked))
     return score + _members(tool, text)
 
@@ -184,8 +193,8 @@ def _members(tool: FunctionTool, text: str) -> float:
     """A little for every choice of the function that the text names."""
     lowered = text.lower()
     found = 0
-    for schema in tool.parameters.get("properties", {}).values():
-        members = schema.get("enum", ()) if isinstance(schema, dict) else ()
+    for schema in properties_of(tool.parameters).values():
+        members = schema.get("enum") or ()
         found += any(
             isinstance(one, str) and len(one) > 2 and one.lower() in lowered for one in members
         )

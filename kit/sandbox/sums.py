@@ -44,7 +44,7 @@ def as_expression(text: str) -> str:
     for pattern, sign in SPOKEN:
         text = re.sub(rf"(?<=[\d)\s])(?:{pattern[4:] if pattern.startswith('(?i)') else pattern})"
                       r"(?=[\s\d(])", f" {sign} ", text, flags=re.IGNORECASE)  # fmt: skip
-    return text
+    return re.sub(r" {2,}", " ", text)
 
 
 def _value(node: ast.expr) -> Fraction:
