@@ -59,6 +59,7 @@ class AsyncClient(gateway.AsyncClient):
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        base_url = base_url or _chosen_address()
         found = settings.load(base_url, api_key, model)
         if transport is None:
             proxies = Proxies.from_variables(found.proxies)
@@ -181,6 +182,7 @@ class Status:
 class _Chosen:
     kind: Choice | None = None
     model: str | None = None
+    address: str | None = None  # of the gateway that was logged in to
 
 
 _lock = threading.RLock()
@@ -188,21 +190,23 @@ _chosen = _Chosen()
 _shared: Client | None = None
 
 
-def use(kind: str) -> None:
+def use(kind: str, *, address: str | None = None) -> None:
     """Let the magics, and clients made without an address, talk to this kind of gateway.
 
-    Raises ConfigError when it is not there: no local model installed, no gateway configured.
+    address: of the gateway, for this process; it stays known until another is given. Raises
+    ConfigError when it is not there: no local model installed, no gateway configured.
     """
     if kind not in CHOICES:
         raise InputError(f"There is no {kind!r} to use: it is sandbox, local or gateway.")
-    if kind == "gateway" and settings.load().endpoint is None:
+    address = address or _chosen.address
+    if kind == "gateway" and settings.load(address).endpoint is None:
         raise ConfigError(
-            "No gateway is configured. Set LITELLM_BASE_URL (and LITELLM_API_KEY), "
-            "or put both into ~/.env."
+            "No gateway is configured. Set LITELLM_BASE_URL (and LITELLM_API_KEY) in the "
+            "environment or in ~/.env, or run %kit login https://your-gateway."
         )
     if kind == "local":
         local.model_endpoint(settings.load())
-    _choose(replace(_chosen, kind=kind, model=None))
+    _choose(_Chosen(kind, None, address))
 
 
 def choose_model(name: str | None) -> None:
@@ -210,9 +214,15 @@ def choose_model(name: str | None) -> None:
     _choose(replace(_chosen, model=name))
 
 
-def forget_client() -> None:
-    """Make the shared client anew at its next use: a key or a setting has changed."""
-    _choose(_chosen)
+def forget_client(logged_out: str | None = None) -> None:
+    """Make the shared client anew at its next use: a key or a setting has changed.
+
+    logged_out: an address that `use` was given, and that is not to be used any more.
+    """
+    if logged_out is not None and logged_out == _chosen.address:
+        _choose(_Chosen())
+    else:
+        _choose(_chosen)
 
 
 def client() -> Client:
@@ -226,11 +236,15 @@ def client() -> Client:
 
 def status() -> Status:
     """Whom `client()` talks to, and where each setting comes from."""
-    found = settings.load()
+    found = settings.load(_chosen_address())
     endpoint = client().endpoint
     kind = endpoint.identity if endpoint.identity in ("sandbox", "local") else "gateway"
     key = found.sources.get(settings.KEY) if endpoint.api_key else None
     return Status(kind, endpoint.base_url, endpoint.model, key, found.sources)  # type: ignore[arg-type]
+
+
+def _chosen_address() -> str | None:
+    return _chosen.address if _chosen.kind == "gateway" else None
 
 
 def _choose(chosen: _Chosen) -> None:
@@ -242,12 +256,13 @@ def _choose(chosen: _Chosen) -> None:
 
 
 def _endpoint(found: settings.Settings, base_url: str | None, model: str | None) -> Endpoint:
-    kind = None if base_url else _chosen.kind
+    kind = None if base_url else _chosen.kind  # "gateway" with an address came as base_url
     if kind == "local":
         endpoint = local.model_endpoint(found)
     elif kind == "sandbox" or found.endpoint is None:
         endpoint = local.sandbox_endpoint(found)
     else:
         endpoint = found.endpoint
-    wanted = model or (None if base_url else _chosen.model)
+    own = base_url is None or base_url == _chosen_address()
+    wanted = model or (_chosen.model if own else None)
     return replace(endpoint, model=wanted, chat_model=wanted) if wanted else endpoint

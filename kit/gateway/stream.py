@@ -202,7 +202,7 @@ class AsyncStream:
             if self._bad_frames >= MAX_BAD_FRAMES:
                 raise errors.ProtocolError(
                     f"The stream holds what is no JSON, {MAX_BAD_FRAMES} times in a row; "
-                    "what had arrived is in .answer."
+                    "what had arrived is kept (kit.last in a cell, the error's .answer in code)."
                 ) from None
             return [Event("kit.unreadable", {"data": frame.data[:1000]})]
         self._bad_frames = 0
@@ -227,7 +227,7 @@ class AsyncStream:
         return self._answer or self._read_answer()
 
     def _cut(self, error: BaseException | None) -> errors.GatewayError:
-        got = f"{len(self.text):,} characters had arrived and are in .answer."
+        got = f"{len(self.text):,} characters had arrived and are kept."
         if isinstance(error, TimeoutError | httpx.ReadTimeout):
             if time.monotonic() >= self._terms.deadline:
                 return errors.TimedOut(f"The time for the whole call is over; {got}")

@@ -102,18 +102,31 @@ def _model(arguments: list[str], session: Session) -> str:
 
 def _login(arguments: list[str], session: Session) -> str:
     from kit import connect, keys
-    from kit.address import normalise
 
     if len(arguments) > 1 or any(_looks_like_a_key(word) for word in arguments):
         raise InputError(
             "%kit login [ADDRESS] asks for the key itself. If this line holds a key, delete it "
             "from the cell, and give the gateway a new one: the notebook may have been saved."
         )
-    address = normalise(arguments[0]) if arguments else _own_address(connect.status())
+    address = _address(arguments)
     place = keys.remember(address, _ask_for_key(address))
-    connect.forget_client()
+    connect.use("gateway", address=address if arguments else None)
     kept = "the system's keyring" if place == "keyring" else "memory, until this kernel ends"
-    return f"The key for {address} is kept in {kept}."
+    lines = [f"The key for {address} is kept in {kept}, and the cells talk to it now."]
+    if arguments:
+        shown = address.removesuffix("/v1")
+        lines.append(f"To stay with it: put the line LITELLM_BASE_URL={shown} into ~/.env.")
+    return "\n".join(lines)
+
+
+def _address(arguments: list[str]) -> str:
+    """The address on the line, normalised; without one, that of the configured gateway."""
+    from kit import connect, settings
+
+    if not arguments:
+        return _own_address(connect.status())
+    endpoint = settings.load(base_url=arguments[0]).endpoint
+    return endpoint.base_url if endpoint else ""
 
 
 def _own_address(status: Any) -> str:
@@ -145,12 +158,11 @@ def _ask_for_key(address: str) -> str:
 
 def _logout(arguments: list[str], session: Session) -> str:
     from kit import connect, keys
-    from kit.address import normalise
 
     _take(arguments, len(arguments[:1]), "%kit logout [ADDRESS]")
-    address = normalise(arguments[0]) if arguments else _own_address(connect.status())
+    address = _address(arguments)
     had_one = keys.forget(address)
-    connect.forget_client()
+    connect.forget_client(logged_out=address)
     return f"The key for {address} is forgotten." if had_one else f"No key is kept for {address}."
 
 

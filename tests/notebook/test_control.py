@@ -77,6 +77,18 @@ def test_a_key_is_asked_for_without_echo_and_never_shown(kernel):
     kernel.run("del os.environ['LITELLM_BASE_URL']\n%kit use sandbox")
 
 
+def test_the_cells_talk_to_the_gateway_one_logged_in_to(kernel):
+    cell = kernel.run("%kit login https://gateway.example", typed="sk-mnopqrstuvwx")
+    assert "LITELLM_BASE_URL=https://gateway.example" in cell.printed
+    assert kernel.value("kit.connect.status().address") == "https://gateway.example/v1"
+    assert "memory" in kernel.run("%kit").printed
+    kernel.run("%kit use sandbox")
+    assert kernel.value("kit.connect.status().kind") == "sandbox"
+    kernel.run("%kit use gateway")
+    assert kernel.value("kit.connect.status().address") == "https://gateway.example/v1"
+    kernel.run("%kit logout\n%kit use sandbox")
+
+
 def test_where_nobody_can_type_a_key_it_says_where_to_put_it(kernel):
     error = kernel.run("%kit login https://gateway.example").error
     assert error is not None
