@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from kit.sandbox.words import TOKEN, Word, bare, is_hangul, language, question_words
 
 ENGLISH = """
-a an the and or but if so of to in on at by for with from about into over as than then that
-this these those it its it's is are was were be been being am do does did done doing can could
-will would shall should may might must have has had i me my mine we us our you your yours he
-him his she her they them their there here what what's whats when where which who whom whose
-why how hows much many some any all also just please pls plz kindly tell show give explain
-describe define list write summarize summarise summary overview outline introduce introduction
-search find look lookup get know want need like let let's lets help thanks thank hello hi hey
-ok okay yes no not don't didn't isn't briefly short shortly detail details detailed quick
-quickly simple simply fun fact facts information info something anything everything thing
-things stuff learn understand think answer question questions say use using via really very
-more most lot few you're i'm i'd one two three four five sentence sentences line lines word
-words paragraph paragraphs bullet bullets point points markdown english korean language report
-article source sources cite citation citations citing link links reply respond response between
-happen happened become became come came make makes made called exactly actually ever still now
-today currently latest recent up out off down interesting important main key tl dr tldr eli5
-basics basic general good best each per compare comparing brief
+a an the and or but if so of to in on at by for with from about into over as than then that this
+these those it its it's is are was were be been being am do does did done doing can could will
+would shall should may might must have has had i me my mine we us our you your yours he him his
+she her they them their there here what what's whats when where which who whom whose why how
+hows much many some any all also just please pls plz kindly tell show give explain describe
+define list write summarize summarise summary overview outline introduce introduction search
+find look lookup get know want need like let let's lets help thanks thank hello hi hey ok okay
+yes no not don't didn't isn't briefly short shortly detail details detailed quick quickly simple
+simply fun fact facts information info something anything everything thing things stuff learn
+understand think answer question questions say use using via really very more most lot few
+you're i'm i'd one two three four five sentence sentences line lines word words paragraph
+paragraphs bullet bullets point points markdown english korean language report article source
+sources cite citation citations citing link links reply respond response between happen happened
+become became come came make makes made called exactly actually ever still now today currently
+latest recent up out off down interesting important main key tl dr tldr eli5 basics basic
+general good best each per compare comparing brief investigate research study analyze analyse
+explore thoroughly thorough comprehensive comprehensively dive deep depth
 """
 KOREAN = """
 그리고 그런데 그래서 그럼 또 또는 및 등 이 그 저 것 거 수 좀 한번 제발 나 내 제 저는 나는 우리

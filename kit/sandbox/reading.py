@@ -96,7 +96,8 @@ class Reader:
         capital = next((span for span in spans if span[0].isupper()), None)
         placed = next((span for span in spans if self._follows_preposition(span)), None)
         explains = kind == "place" and EXPLAINS.search(self._prompt)
-        chosen = capital or placed or (None if explains else next(iter(spans), None))
+        named = (placed or capital) if kind == "place" else (capital or placed)
+        chosen = named or (None if explains else next(iter(spans), None))
         if chosen and not chosen[0].isdigit():
             self._text.mark(chosen)
             return chosen

@@ -106,17 +106,17 @@ def _finish(rest: str, ending: str) -> str:
 
 
 LIGHT_WORDS = """
-create created invent invented discover discovered develop developed found founded start started
-begin began begun build built work works working mean means cause causes use used play played
-write written wrote name named first second last difference differences differ compare
-comparison compared versus vs form formed meaning way ways reason reasons type types kind kinds
-example examples history origin origins advantage advantages benefit benefits feature features
-cost costs take takes took year date people person person's live lives old new big large small
-high tall long far number amount change changed role effect effects impact importance future
-trend trends story background 역사 유래 기원 방법 법 이유 까닭 차이 차이점 특징 종류 뜻 의미
-원리 장점 단점 장단점 과정 배경 영향 역할 전망 미래 추세 사례 예시 비교 처음 최초 연도 년도 사람
-이름 날짜 시기 만든 만드는 하는 되는 쓰는 나온 높이 크기 개수 숫자 먹는 간 온 어원 정의 개념
-개요 현황 동향
+come comes create created invent invented discover discovered develop developed found founded
+start started begin began begun build built work works working mean means cause causes use used
+play played write written wrote name named first second last difference differences differ
+compare comparison compared versus vs form formed meaning way ways reason reasons type types
+kind kinds example examples history origin origins advantage advantages benefit benefits feature
+features cost costs take takes took year date people person person's live lives old new big
+large small high tall long far number amount change changed role effect effects impact
+importance future trend trends story background 역사 유래 기원 방법 법 이유 까닭 차이 차이점
+특징 종류 뜻 의미 원리 장점 단점 장단점 과정 배경 영향 역할 전망 미래 추세 사례 예시 비교 처음
+최초 연도 년도 사람 이름 날짜 시기 만든 만드는 하는 되는 쓰는 나온 높이 크기 개수 숫자 먹는 간
+온 어원 정의 개념 개요 현황 동향
 """
 LIGHT = frozenset(stem(word) for word in LIGHT_WORDS.split())
 

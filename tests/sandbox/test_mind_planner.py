@@ -169,9 +169,10 @@ def test_what_is_no_function_s_business_calls_none(prompt: str):
 def test_two_values_are_two_calls():
     both = [("get_weather", {"city": "Paris"}), ("get_weather", {"city": "Rome"})]
     assert both == calls("What is the weather in Paris and Rome?")
-    assert [
-        one for _, one in calls("파리와 로마 날씨 알려줘")
-    ] == [{"city": "파리"}, {"city": "로마"}]
+    assert [one for _, one in calls("파리와 로마 날씨 알려줘")] == [
+        {"city": "파리"},
+        {"city": "로마"},
+    ]
 
 
 def test_two_questions_are_two_functions():
