@@ -1,7 +1,7 @@
 """What answers in this process when nothing else does: the sandbox, and a small local model.
 
 Rule: each is started once, at its first use, on a free loopback port, and ends with the process.
-A forked child starts its own.
+A forked child starts its own. Each has a key of its own: on a shared host loopback is everybody.
 """
 
 from __future__ import annotations
@@ -66,13 +66,16 @@ def _start_sandbox(settings: Settings) -> tuple[Endpoint, Any]:
     from kit.sandbox.app import open_sandbox
     from kit.serving import serve_in_thread
 
+    key = secrets.token_urlsafe(24)
     app = open_sandbox(
         folders=settings.sandbox_corpus,
         store=settings.user_data / "sandbox.sqlite3",
         pace=settings.sandbox_pace,
+        key=key,
     )
     served = serve_in_thread(app, name="kit-sandbox")
-    return Endpoint(f"{served.url}/v1", model="sandbox", identity="sandbox"), served
+    url = f"{served.url}/v1"
+    return Endpoint(url, api_key=Secret(key), model="sandbox", identity="sandbox"), served
 
 
 def _packaged_weights() -> Path | None:
@@ -87,7 +90,7 @@ def _packaged_weights() -> Path | None:
 def _start_model(weights: Path) -> tuple[Endpoint, Any]:
     engine: Any = importlib.import_module("xllamacpp")  # an extra, without types
     name = weights.stem.split(".")[0].lower()
-    key = secrets.token_urlsafe(24)  # on a shared host loopback is everybody
+    key = secrets.token_urlsafe(24)
     parameters: Any = engine.CommonParams()
     parameters.model.path = str(weights)
     parameters.n_ctx, parameters.n_parallel = CONTEXT_TOKENS, 1

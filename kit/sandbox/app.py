@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,10 @@ def create_app(
     clock: Callable[[], float] = time.time,
     hosts: Iterable[str] = (),
     at_end: Callable[[], object] = lambda: None,
+    key: str | None = None,
 ) -> ASGIApp:
     """The gateway over its parts. `library` lends the library for a question and the folders that
-    it brings, mostly none; `pace` stretches time (0: at once). It answers on loopback names and
+    it brings, mostly none; `pace` stretches time (0: at once), and with `key` only its bearer is heard. It answers on loopback names and
     `hosts` only. At its end it closes the store and what else `at_end` closes.
     """
     sandbox = Sandbox(answer, library, store, pace, clock)
@@ -53,7 +54,7 @@ def create_app(
     ]
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         yield
         store.close()
         at_end()
@@ -63,11 +64,15 @@ def create_app(
         exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _broken},
         lifespan=lifespan,
     )
-    return Guard(_Labels(app), hosts=hosts)
+    return Guard(_Labels(app, key), hosts=hosts)
 
 
 def open_sandbox(
-    *, folders: Sequence[Path] = (), store: Path | None = None, pace: float = 1.0
+    *,
+    folders: Sequence[Path] = (),
+    store: Path | None = None,
+    pace: float = 1.0,
+    key: str | None = None,
 ) -> ASGIApp:
     """The gateway as users have it: over the toolkit's own pages and `folders`.
 
@@ -77,7 +82,12 @@ def open_sandbox(
 
     lending = Lending(folders)
     return create_app(
-        answer=answer, library=lending, store=Store(store), pace=pace, at_end=lending.close
+        answer=answer,
+        library=lending,
+        store=Store(store),
+        pace=pace,
+        at_end=lending.close,
+        key=key,
     )
 
 
@@ -112,8 +122,9 @@ async def _broken(_request: Request, _problem: Exception) -> Response:
 class _Labels:
     """Refuses the wrong key, and names every answer: an id to quote, and that no model wrote it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, key: str | None) -> None:
         self.app = app
+        self.key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,8 +139,13 @@ class _Labels:
                 message["headers"] = [*message.get("headers", []), *labels]
             await send(message)
 
-        app = _wrong_key if _key(scope) == WRONG_KEY else self.app
+        app = self.app if self._may(_key(scope)) else _wrong_key
         await app(scope, receive, labelled)
+
+    def _may(self, given: str) -> bool:
+        if self.key is None:
+            return given != WRONG_KEY
+        return secrets.compare_digest(given.encode(), self.key.encode())
 
 
 def _key(scope: Scope) -> str:
@@ -140,6 +156,6 @@ def _key(scope: Scope) -> str:
 
 
 async def _wrong_key(scope: Scope, receive: Receive, send: Send) -> None:
-    message = "Incorrect API key provided. The sandbox takes any other, and none."
+    message = "Incorrect API key provided for the sandbox."
     problem = Refused(401, message, code="invalid_api_key")
     await problem.response()(scope, receive, send)
