@@ -42,8 +42,9 @@ def create_app(
     key: str | None = None,
 ) -> ASGIApp:
     """The gateway over its parts. `library` lends the library for a question and the folders that
-    it brings, mostly none; `pace` stretches time (0: at once), and with `key` only its bearer is heard. It answers on loopback names and
-    `hosts` only. At its end it closes the store and what else `at_end` closes.
+    it brings, mostly none; `pace` stretches time (0: at once). It answers on loopback names and
+    `hosts` only, with `key` only to its bearer. At its end it closes the store and what else
+    `at_end` closes.
     """
     sandbox = Sandbox(answer, library, store, pace, clock)
     routes = [
