@@ -64,10 +64,10 @@ def async_calls(
         return checked((await ours.respond("hi")).text)
 
     return {
-        "aiohttp": with_aiohttp,
         "httpx, its own transport": with_httpx,
         "openai AsyncOpenAI": with_sdk,
         "kit AsyncClient": with_kit,
+        "aiohttp": with_aiohttp,
     }
 
 

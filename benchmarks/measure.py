@@ -14,8 +14,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-ROUNDS = 5
-SECONDS = 0.4  # of one turn
+ROUNDS = 15
+SECONDS = 0.15  # of one turn
 
 
 @dataclass

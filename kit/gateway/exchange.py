@@ -7,6 +7,7 @@ and whatever happens becomes one of kit's errors, without the key in it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import ssl
@@ -79,7 +80,8 @@ class Exchange:
         """The response to the first try that gives one, its body not yet read.
 
         `deadline` is on `time.monotonic`'s clock; `first_byte` bounds each wait for the head of
-        the answer, in seconds. Raises GatewayError; the response's status is below 300.
+        the answer, in seconds; without it the caller bounds the whole. Raises GatewayError; the
+        response's status is below 300.
         """
         content = _encode(body).encode() if body is not None else b""
         create = method == "POST" and not path.endswith("/cancel")
@@ -116,10 +118,10 @@ class Exchange:
         model: str | None = None,
     ) -> tuple[Wire, Mapping[str, str]]:
         """Send, read the whole answer, and return its object and its headers (lower-case)."""
-        response = await self.send(method, path, body, deadline=deadline, model=model)
-        headers = dict(response.headers.items())  # `dict(headers)` looks each name up again
         try:
             async with asyncio.timeout_at(_loop_time(deadline)):
+                response = await self.send(method, path, body, deadline=deadline, model=model)
+                headers = dict(response.headers.items())  # `dict(headers)` looks each name up
                 raw = decoded(await read_bounded(response, MAX_BODY_BYTES), headers)
         except TimeoutError:
             raise late_error() from None
@@ -141,9 +143,11 @@ class Exchange:
             stream=httpx.ByteStream(content),  # `content=` would parse the headers once more
             extensions={"timeout": {"connect": connect, "pool": left}},
         )
-        wait = left if first_byte is None else min(left, first_byte)
+        bounded = contextlib.nullcontext()
+        if first_byte is not None:
+            bounded = asyncio.timeout(min(left, first_byte))
         try:
-            async with asyncio.timeout(wait):
+            async with bounded:
                 return await self._transport.handle_async_request(request)
         except TimeoutError:
             raise late_error() from None
