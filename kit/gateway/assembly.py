@@ -7,54 +7,46 @@ Rules, each learnt from a gateway that broke the opposite one:
 3. What a `.done` says overwrites the deltas before it; there may have been none.
 4. The last word is the truth, except where it is silent: what the terminal response or a closed
    item leaves empty (all output, a text, its annotations) is filled in from the stream.
-5. The end of the bytes is not the end of the response: without a terminal event there is none.
+5. The end of the bytes is not the end of the response: without a terminal event there is none,
+   and nothing that follows it counts.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
+from kit.errors import ProtocolError
 from kit.gateway.events import TERMINAL, Wire, error_of, objects
+from kit.gateway.item import StreamedItem, TextSlot, filled
 
 __all__ = ["ResponseAssembly"]
 
-MAX_PARTS = 10_000
-"""Parts of one item; an index beyond it is taken for the last."""
-
-
-class _Slot(NamedTuple):
-    """Where a kind of text lives: in a part of an item's list, or (no list) in the item itself."""
-
-    item: str
-    field: str
-    parts: str = ""
-    part: str = ""
-
+MAX_OBJECTS = 400_000
+"""Items, parts and annotations of one response; more fill a memory and mean nothing."""
 
 _SLOTS = {
-    "response.output_text": _Slot("message", "text", "content", "output_text"),
-    "response.refusal": _Slot("message", "refusal", "content", "refusal"),
-    "response.reasoning_text": _Slot("reasoning", "text", "content", "reasoning_text"),
-    "response.reasoning": _Slot("reasoning", "text", "content", "reasoning_text"),
-    "response.reasoning_summary_text": _Slot("reasoning", "text", "summary", "summary_text"),
-    "response.function_call_arguments": _Slot("function_call", "arguments"),
-    "response.custom_tool_call_input": _Slot("custom_tool_call", "input"),
-    "response.mcp_call_arguments": _Slot("mcp_call", "arguments"),
-    "response.code_interpreter_call_code": _Slot("code_interpreter_call", "code"),
+    "response.output_text": TextSlot("message", "text", "content", "output_text"),
+    "response.refusal": TextSlot("message", "refusal", "content", "refusal"),
+    "response.reasoning_text": TextSlot("reasoning", "text", "content", "reasoning_text"),
+    "response.reasoning": TextSlot("reasoning", "text", "content", "reasoning_text"),
+    "response.reasoning_summary_text": TextSlot("reasoning", "text", "summary", "summary_text"),
+    "response.function_call_arguments": TextSlot("function_call", "arguments"),
+    "response.custom_tool_call_input": TextSlot("custom_tool_call", "input"),
+    "response.mcp_call_arguments": TextSlot("mcp_call", "arguments"),
+    "response.code_interpreter_call_code": TextSlot("code_interpreter_call", "code"),
 }
 _DELTAS = {f"{name}.delta": slot for name, slot in _SLOTS.items()}
 _DONES = {f"{name}.done": slot for name, slot in _SLOTS.items()}
-_PART_SLOTS = {slot.part: slot for slot in reversed(_SLOTS.values()) if slot.part}
+_PART_SLOTS = {slot.part: slot for slot in _SLOTS.values() if slot.part}
+_UNKNOWN_PART = TextSlot("message", "", "content")
+_TEXT = _SLOTS["response.output_text"]
 _SNAPSHOTS = {"response.created", "response.queued", "response.in_progress"} | TERMINAL
-
+_ENDED = {type_.removeprefix("response.") for type_ in TERMINAL}
 _PARTS = {
     f"response.{part}.{phase}"
     for part in ("content_part", "reasoning_summary_part")
     for phase in ("added", "done")
 }
-
-_Key = tuple[int, str, int]
-"""Item index, name of the list of parts ("" for the item itself), place in it."""
 
 
 class ResponseAssembly:
@@ -69,48 +61,41 @@ class ResponseAssembly:
         self.error: Wire | None = None
         self.last_sequence: int | None = None
         self._head: Wire = {}
-        self._items: dict[int, Wire] = {}
-        self._deltas: dict[_Key, list[str]] = {}
+        self._items: dict[int, StreamedItem] = {}
+        self._last = -1  # the highest index
         self._index_of: dict[str, int] = {}
+        self._objects = 0
 
     def feed(self, raw: Wire) -> None:
-        """Take one event's object. Never raises on what it does not know."""
+        """Take one event's object. Never raises on what it does not know.
+
+        Raises ProtocolError for more objects than any response has.
+        """
         type_ = raw.get("type")
         number = raw.get("sequence_number")
-        if isinstance(number, int) and number > (self.last_sequence or -1):
+        if isinstance(number, int) and (self.last_sequence is None or number > self.last_sequence):
             self.last_sequence = number
-        if type_ in _DELTAS:
+        if self.terminal:
+            return
+        if not isinstance(type_, str):
+            if raw.get("error"):
+                self.error = error_of(raw)
+        elif type_ in _DELTAS:
             self._add_text(raw, _DELTAS[type_])
         elif type_ in _SNAPSHOTS:
-            self._take_response(raw, cast(str, type_))
+            self._take_response(raw, type_)
         elif type_ in _DONES:
             self._close_text(raw, _DONES[type_])
-        elif type_ == "response.output_item.added":
-            self._open_item(raw)
-        elif type_ == "response.output_item.done":
-            self._close_item(raw)
-        elif type_ in _PARTS:
-            self._take_part(raw)
-        elif type_ == "response.output_text.annotation.added":
-            self._annotate(raw)
-        elif isinstance(type_, str) and type_.startswith("response.web_search_call."):
-            self._search(raw, type_.rpartition(".")[2])
-        elif type_ == "error" or (type_ is None and raw.get("error")):
-            self.error = error_of(raw)
-
-    def items(self) -> dict[int, Wire]:
-        """The items so far by output index, with all text that has arrived."""
-        for key, deltas in self._deltas.items():
-            if deltas:
-                self._write(key, "".join(deltas))
-        return dict(sorted(self._items.items()))
+        else:
+            self._take_other(raw, type_)
 
     @property
     def text(self) -> str:
         """The visible text so far."""
+        output = self.response()["output"] if self.terminal else self._streamed("message").values()
         return "".join(
             str(part.get("text") or "")
-            for item in self.items().values()
+            for item in output
             if item.get("type") == "message"
             for part in objects(item.get("content"))
             if part.get("type") == "output_text"
@@ -118,9 +103,12 @@ class ResponseAssembly:
 
     def response(self) -> Wire:
         """The response object: as the gateway ended it, or as far as it has come."""
-        streamed = self.items()
+        streamed = self._streamed()
         final = objects(self._head.get("output"))
         if self.terminal and final:
+            in_order = list(streamed.values())
+            if len(in_order) == len(final):  # then the order says more than indexes with gaps
+                streamed = dict(enumerate(in_order))
             output = [filled(item, streamed.get(at)) for at, item in enumerate(final)]
         else:
             output = list(streamed.values()) or final
@@ -129,148 +117,130 @@ class ResponseAssembly:
             status = "in_progress"
         return {**self._head, "status": status, "output": output}
 
-    # -- responses and items ---------------------------------------------------------------
+    def _streamed(self, type_: str | None = None) -> dict[int, Wire]:
+        """The items so far by index, with all text that has arrived; or those of one type."""
+        return {
+            index: item.whole()
+            for index, item in sorted(self._items.items())
+            if type_ is None or item.type == type_
+        }
+
+    # -- the response and its items --------------------------------------------------------
 
     def _take_response(self, raw: Wire, type_: str) -> None:
         response = raw.get("response")
-        response = cast(Wire, response) if isinstance(response, dict) else {}
-        self._head = {**self._head, **response}
+        if isinstance(response, dict):
+            self._head.update(cast(Wire, response))
         if type_ in TERMINAL:
             self.terminal = True
-            self._head["status"] = response.get("status") or type_.removeprefix("response.")
+            if self._head.get("status") not in _ENDED:
+                self._head["status"] = type_.removeprefix("response.")
+
+    def _take_other(self, raw: Wire, type_: str) -> None:
+        if type_ == "response.output_item.added":
+            self._open_item(raw)
+        elif type_ == "response.output_item.done":
+            self._close_item(raw)
+        elif type_ in _PARTS:
+            self._take_part(raw)
+        elif type_ == "response.output_text.annotation.added":
+            self._annotate(raw)
+        elif type_.startswith("response.web_search_call."):
+            self._item(raw, "web_search_call").set("status", type_.rpartition(".")[2])
+        elif type_ == "error":
+            self.error = error_of(raw)
 
     def _open_item(self, raw: Wire) -> None:
-        item = raw.get("item")
-        if isinstance(item, dict):
-            index = self._index(raw, opening=True)
-            self._drop_deltas(index)
-            self._items[index] = dict(cast(Wire, item))
+        item = _object(raw, "item")
+        if item is None:
+            return
+        index = raw.get("output_index")
+        if not isinstance(index, int):
+            index = self._index_of.get(_id(item), self._last + 1)
+        self._open(index, item)
 
     def _close_item(self, raw: Wire) -> None:
-        item = raw.get("item")
-        if isinstance(item, dict):
-            index = self._index(raw)
-            streamed = self.items().get(index)
-            self._drop_deltas(index)
-            self._items[index] = filled(cast(Wire, item), streamed)
+        item = _object(raw, "item")
+        if item is not None:
+            about = {"output_index": raw.get("output_index"), "item_id": item.get("id")}
+            self._item(about, str(item.get("type"))).close(item)
 
-    def _search(self, raw: Wire, phase: str) -> None:
-        item = self._item(self._index(raw), "web_search_call", raw)
-        if item.get("type") == "web_search_call":
-            item["status"] = phase
-
-    def _item(self, index: int, type_: str, raw: Wire) -> Wire:
-        """The item at `index`, opened where nobody did."""
+    def _item(self, raw: Wire, type_: str) -> StreamedItem:
+        """The item an event speaks of, opened where nobody did."""
+        index = raw.get("output_index")
+        if not isinstance(index, int):
+            index = self._guess(_id(raw, "item_id"), type_)
         item = self._items.get(index)
-        if item is None:
-            item = self._items[index] = {"type": type_, "id": raw.get("item_id")}
-            if type_ == "message":
-                item["role"] = "assistant"
+        if item is not None:
+            return item
+        role = {"role": "assistant"} if type_ == "message" else {}
+        return self._open(index, {"type": type_, "id": raw.get("item_id"), **role})
+
+    def _guess(self, item_id: str, type_: str) -> int:
+        """The index of an event without one: its id's, else that of an open item of its type."""
+        known = self._index_of.get(item_id)
+        if known is not None:
+            return known
+        last = self._items.get(self._last)
+        fits = last is not None and last.type == type_ and not last.closed
+        return self._last if fits else self._last + 1
+
+    def _open(self, index: int, head: Wire) -> StreamedItem:
+        self._count()
+        self._last = max(self._last, index)
+        if item_id := _id(head):
+            self._index_of[item_id] = index
+        item = self._items[index] = StreamedItem(head)
         return item
 
-    def _index(self, raw: Wire, *, opening: bool = False) -> int:
-        """Which item an event speaks of: its index, else its id, else the last one."""
-        index = raw.get("output_index")
-        item = raw.get("item")
-        item_id = cast(Wire, item).get("id") if isinstance(item, dict) else raw.get("item_id")
-        if not isinstance(index, int):
-            last = max(self._items, default=-1)
-            known = self._index_of.get(item_id) if isinstance(item_id, str) else None
-            index = known if known is not None else last + 1 if opening else max(last, 0)
-        if isinstance(item_id, str):
-            self._index_of[item_id] = index
-        return index
+    def _count(self) -> None:
+        self._objects += 1
+        if self._objects > MAX_OBJECTS:
+            raise ProtocolError(
+                f"The gateway sent more than {MAX_OBJECTS:,} items and annotations in one "
+                "response; the stream was closed."
+            )
 
     # -- parts and texts -------------------------------------------------------------------
 
-    def _part(self, raw: Wire, slot: _Slot) -> tuple[Wire, _Key]:
-        """The object that holds this event's text, and the key of its deltas."""
-        index = self._index(raw)
-        item = self._item(index, slot.item, raw)
-        if not slot.parts:
-            return item, (index, slot.field, 0)
-        place = raw.get("summary_index" if slot.parts == "summary" else "content_index", 0)
-        place = min(place, MAX_PARTS) if isinstance(place, int) and place >= 0 else 0
-        parts = item.get(slot.parts)
-        if not isinstance(parts, list):
-            parts = item[slot.parts] = []
-        parts = cast(list[Wire], parts)
-        while len(parts) <= place:
-            parts.append({"type": slot.part, slot.field: ""})
-        return parts[place], (index, slot.parts, place)
-
-    def _add_text(self, raw: Wire, slot: _Slot) -> None:
+    def _add_text(self, raw: Wire, slot: TextSlot) -> None:
         delta = raw.get("delta")
-        if not isinstance(delta, str):
-            return
-        # the hot path: a key already known needs no look at the item
-        index, place = raw.get("output_index"), raw.get("content_index", 0)
-        known = self._deltas.get((index, slot.parts or slot.field, place))  # type: ignore[arg-type]
-        if known is None or slot.parts == "summary":
-            part, key = self._part(raw, slot)
-            known = self._deltas.setdefault(key, [str(part.get(slot.field) or "")])
-        known.append(delta)
+        if isinstance(delta, str):
+            self._pieces(raw, slot).append(delta)
 
-    def _close_text(self, raw: Wire, slot: _Slot) -> None:
+    def _close_text(self, raw: Wire, slot: TextSlot) -> None:
         whole = raw.get(slot.field)
-        part, key = self._part(raw, slot)
-        if isinstance(whole, str):
-            self._deltas.pop(key, None)
-            part[slot.field] = whole
-        if not slot.parts and raw.get("name"):
-            part.setdefault("name", raw["name"])
+        pieces = self._pieces(raw, slot)
+        if isinstance(whole, str) and whole:
+            pieces[:] = [whole]
+        if not slot.parts and isinstance(raw.get("name"), str):
+            self._item(raw, slot.item).name(raw["name"])
+
+    def _pieces(self, raw: Wire, slot: TextSlot) -> list[str]:
+        pieces = self._item(raw, slot.item).pieces(slot, slot.place(raw))
+        if not pieces:
+            self._count()
+        return pieces
 
     def _take_part(self, raw: Wire) -> None:
-        part = raw.get("part")
-        if not isinstance(part, dict):
-            return
-        part = cast(Wire, part)
-        slot = _PART_SLOTS.get(str(part.get("type")))
-        if slot is None:
-            slot = _Slot("message", "text", "content", str(part.get("type")))
-        holder, key = self._part(raw, slot)
-        streamed = "".join(self._deltas.pop(key, []))
-        new = filled(part, {**holder, slot.field: streamed} if streamed else holder)
-        holder.clear()
-        holder.update(new)
+        part = _object(raw, "part")
+        if part is not None:
+            self._count()
+            slot = _PART_SLOTS.get(str(part.get("type")), _UNKNOWN_PART)
+            self._item(raw, slot.item).take_part(slot, slot.place(raw), part)
 
     def _annotate(self, raw: Wire) -> None:
-        annotation = raw.get("annotation")
-        if isinstance(annotation, dict):
-            part, _ = self._part(raw, _SLOTS["response.output_text"])
-            known = part.get("annotations")
-            if not isinstance(known, list):
-                known = part["annotations"] = []
-            if annotation not in known:
-                cast(list[Any], known).append(annotation)
-
-    def _write(self, key: _Key, text: str) -> None:
-        index, name, place = key
-        self._deltas[key] = [text]
-        item = self._items[index]
-        parts = item.get(name)
-        if name in ("content", "summary") and isinstance(parts, list):
-            part = cast(list[Wire], parts)[place]
-            part["refusal" if part.get("type") == "refusal" else "text"] = text
-        else:
-            item[name] = text
-
-    def _drop_deltas(self, index: int) -> None:
-        for key in [key for key in self._deltas if key[0] == index]:
-            del self._deltas[key]
+        note = _object(raw, "annotation")
+        if note is not None:
+            self._item(raw, _TEXT.item).annotate(_TEXT, _TEXT.place(raw), note)
+            self._count()
 
 
-def filled(final: Wire, streamed: Wire | None) -> Wire:
-    """`final` with what it leaves empty taken from `streamed`, if both are of one type."""
-    if streamed is None or final.get("type") != streamed.get("type"):
-        return final
-    merged = {**streamed, **{key: value for key, value in final.items() if value not in _EMPTY}}
-    for key in ("content", "summary"):
-        ours, theirs = objects(final.get(key)), objects(streamed.get(key))
-        if ours:
-            pairs = [*theirs[: len(ours)], *[None] * (len(ours) - len(theirs))]
-            merged[key] = [filled(one, other) for one, other in zip(ours, pairs, strict=True)]
-    return {**{key: merged.get(key) for key in final}, **merged}
+def _object(raw: Wire, key: str) -> Wire | None:
+    value: Any = raw.get(key)
+    return cast(Wire, value) if isinstance(value, dict) else None
 
 
-_EMPTY: tuple[Any, ...] = (None, "", [], {})
+def _id(raw: Wire, key: str = "id") -> str:
+    value = raw.get(key)
+    return value if isinstance(value, str) else ""
