@@ -15,14 +15,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from kit.errors import ProtocolError
 from kit.gateway.events import TERMINAL, Wire, error_of, objects
-from kit.gateway.item import StreamedItem, TextSlot, filled
+from kit.gateway.item import MAX_OBJECTS, StreamedItem, TextSlot, filled, too_many
 
 __all__ = ["ResponseAssembly"]
-
-MAX_OBJECTS = 400_000
-"""Items, parts and annotations of one response; more fill a memory and mean nothing."""
 
 _SLOTS = {
     "response.output_text": TextSlot("message", "text", "content", "output_text"),
@@ -196,10 +192,7 @@ class ResponseAssembly:
     def _count(self) -> None:
         self._objects += 1
         if self._objects > MAX_OBJECTS:
-            raise ProtocolError(
-                f"The gateway sent more than {MAX_OBJECTS:,} items and annotations in one "
-                "response; the stream was closed."
-            )
+            raise too_many()
 
     # -- parts and texts -------------------------------------------------------------------
 

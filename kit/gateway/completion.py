@@ -1,16 +1,19 @@
 """Chat completions: chunks in, one completion out; and a completion told as response items.
 
-Rules: tool calls are merged by `index`, else by `id`, else by position; the first name that is
-not empty is the name (some servers repeat it). `choices` may be empty in any chunk. A body that
-ends without a `finish_reason` and without `[DONE]` was cut, and is no success.
+Rules: tool calls are merged by `index`, else by `id`, else by position (several in one chunk), else
+with the last one; the first name that is not empty is the name (some servers repeat it). `choices`
+may be empty in any chunk. A body that ends without a `finish_reason` and without `[DONE]` was cut,
+and is no success.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kit.gateway.events import Wire, error_of, objects
+from kit.gateway.item import MAX_OBJECTS, too_many
 
 __all__ = ["ChatAssembly", "items_of_completion", "status_of_finish"]
 
@@ -44,7 +47,10 @@ class ChatAssembly:
         self._head: Wire = {}
         self._texts: dict[str, list[str]] = {}
         self._message: Wire = {"role": "assistant"}
-        self._calls: dict[int | str, _Call] = {}
+        self._calls: dict[int, _Call] = {}
+        self._call_of: dict[str, int] = {}
+        self._last_call = self._next_call = 0
+        self._notes: dict[str, Wire] = {}
         self._finish: str | None = None
 
     def feed(self, chunk: Wire) -> None:
@@ -75,7 +81,9 @@ class ChatAssembly:
             message[key] = "".join(pieces)
         message.setdefault("content", None)
         if self._calls:
-            message["tool_calls"] = [call.whole() for call in self._calls.values()]
+            message["tool_calls"] = [call.whole() for _, call in sorted(self._calls.items())]
+        if self._notes:
+            message["annotations"] = list(self._notes.values())
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
         return {**self._head, "object": "chat.completion", "choices": [choice]}
 
@@ -93,24 +101,43 @@ class ChatAssembly:
             if isinstance(value, str):
                 self._texts.setdefault(key, []).append(value)
         elif key == "tool_calls":
-            for place, call in enumerate(objects(value)):
-                self._take_call(call, place)
+            fragments = objects(value)
+            for place, fragment in enumerate(fragments):
+                self._take_call(fragment, place if len(fragments) > 1 else None)
         elif key == "annotations":
-            self._message.setdefault("annotations", []).extend(objects(value))
+            for note in objects(value):  # some servers repeat all of them in every chunk
+                self._notes.setdefault(json.dumps(note, sort_keys=True), note)
+            self._check_size()
         elif value is not None:
             self._message[key] = value
 
-    def _take_call(self, fragment: Wire, place: int) -> None:
-        mark = fragment.get("index")
-        if mark is None:
-            mark = fragment.get("id") or next(reversed(self._calls), place)
-        call = self._calls.setdefault(mark if isinstance(mark, int) else str(mark), _Call())
+    def _take_call(self, fragment: Wire, place: int | None) -> None:
+        id_ = fragment.get("id")
+        id_ = id_ if isinstance(id_, str) else ""
+        at = self._last_call = self._index(fragment, id_, place)
+        if id_:
+            self._call_of.setdefault(id_, at)
+        self._next_call = max(self._next_call, at + 1)
+        call = self._calls.setdefault(at, _Call())
+        self._check_size()
         function = fragment.get("function")
         function = cast(Wire, function) if isinstance(function, dict) else {}
-        call.id = call.id or fragment.get("id")
+        call.id = call.id or id_
         call.name = call.name or function.get("name")
         if isinstance(function.get("arguments"), str):
             call.arguments.append(function["arguments"])
+
+    def _index(self, fragment: Wire, id_: str, place: int | None) -> int:
+        """Which call a fragment belongs to; `place` among several fragments of one chunk."""
+        if isinstance(fragment.get("index"), int):
+            return fragment["index"]
+        if id_:
+            return self._call_of.get(id_, self._next_call)
+        return place if place is not None else self._last_call
+
+    def _check_size(self) -> None:
+        if len(self._calls) + len(self._notes) > MAX_OBJECTS:
+            raise too_many()
 
 
 def status_of_finish(reason: Any) -> tuple[str, str | None]:
@@ -119,6 +146,8 @@ def status_of_finish(reason: Any) -> tuple[str, str | None]:
         return "incomplete", "max_output_tokens"
     if reason == "content_filter":
         return "incomplete", "content_filter"
+    if reason == "error":
+        return "failed", None
     return "completed", None
 
 

@@ -11,9 +11,13 @@ import json
 from itertools import zip_longest
 from typing import Any, NamedTuple, cast
 
+from kit.errors import ProtocolError
 from kit.gateway.events import Wire, objects
 
-__all__ = ["StreamedItem", "TextSlot", "filled"]
+__all__ = ["MAX_OBJECTS", "StreamedItem", "TextSlot", "filled", "too_many"]
+
+MAX_OBJECTS = 400_000
+"""Items, parts and annotations of one response; more fill a memory and mean nothing."""
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
@@ -130,6 +134,13 @@ def filled(final: Wire, streamed: Wire | None) -> Wire:
                 for one, other in pairs
             ]
     return merged
+
+
+def too_many() -> ProtocolError:
+    return ProtocolError(
+        f"The gateway sent more than {MAX_OBJECTS:,} items and annotations in one response; "
+        "the stream was closed."
+    )
 
 
 def _alike(final: Wire, streamed: Wire) -> bool:
