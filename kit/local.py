@@ -20,6 +20,7 @@ from kit.settings import Endpoint, Secret, Settings
 
 __all__ = ["model_endpoint", "sandbox_endpoint"]
 
+ENGINE = "xllamacpp"
 CONTEXT_TOKENS = 4096
 MODEL_THREADS = 2
 ANSWER_TOKENS = 1024
@@ -47,7 +48,7 @@ def model_endpoint(settings: Settings) -> Endpoint:
     Raises ConfigError, with the commands that bring it, where engine or weights are missing.
     """
     weights = settings.local_model or _packaged_weights()
-    if weights is None or importlib.util.find_spec("xllamacpp") is None:
+    if weights is None or importlib.util.find_spec(ENGINE) is None:
         raise ConfigError(HOW_TO_INSTALL)
     if not weights.is_file():
         raise ConfigError(f"KIT_LOCAL_MODEL names {weights}, and there is no such file.")
@@ -88,7 +89,7 @@ def _packaged_weights() -> Path | None:
 
 
 def _start_model(weights: Path) -> tuple[Endpoint, Any]:
-    engine: Any = importlib.import_module("xllamacpp")  # an extra, without types
+    engine: Any = importlib.import_module(ENGINE)  # an extra, without types
     name = weights.stem.split(".")[0].lower()
     key = secrets.token_urlsafe(24)
     parameters: Any = engine.CommonParams()
