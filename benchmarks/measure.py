@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-ROUNDS = 15
+ROUNDS = 11
 SECONDS = 0.15  # of one turn
 
 
