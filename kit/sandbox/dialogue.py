@@ -12,7 +12,7 @@ from kit.sandbox.wishes import Shape, is_greeting, is_thanks, language_wanted, s
 from kit.sandbox.words import Word, question_words, sentences, tokens
 
 REFERS_BACK = re.compile(
-    r"(?i)^\W*(?:and|but|so|also|then|(?:what|how)\s+about)\b|^\W*\S+(?:은|는|도)\s*\?*$|^\W*\w+\s*\?$|\b(?:it|its|that|this|they|them|their|those|these|he|him|his|"
+    r"(?i)^\W*(?:and|but|so|also|then|(?:what|how)\s+about)\b|^\S{1,20}(?:은|는|도)\s*\?*$|^\w{1,30}\s*\?$|\b(?:it|its|that|this|they|them|their|those|these|he|him|his|"
     r"she|her|there|the\s+same)\b|^\W*(?:그리고|그럼|그러면|그런데|근데|그래서)\s|"
     r"(?:^|\s)(?:그건|그게|그것|그걸|그거|그때|거기|그곳|그\s*사람|그의|그는|그녀|이건|이게|이것|저건|그\s*[가-힣]+)"
 )
@@ -22,6 +22,10 @@ MORE = re.compile(
 )
 
 
+MOST_TURNS = 200
+LONGEST_TURN = 20_000
+"""Characters of a turn that are read: rules over text of any length would take any time."""
+LONGEST_QUESTION = 2000
 NO_TOPIC = Topic((), "", "en")
 
 
@@ -46,13 +50,13 @@ class Conversation:
 
 def read_conversation(ask: Ask) -> Conversation:
     """Find the prompt, its topic (borrowed where it has none) and the tools' outputs."""
-    turns = ask.turns
+    turns = tuple(_bounded(turn) for turn in ask.turns[-MOST_TURNS:])
     last = max((i for i, turn in enumerate(turns) if turn.role == "user"), default=None)
     prompt = turns[last].text.strip() if last is not None else ""
     earlier = turns[:last] if last is not None else turns
-    system = [turn.text for turn in turns if turn.role == "system"]
-    instructions = "\n".join([ask.instructions, *system]).strip()
-    topic = topic_of(core_of(prompt))
+    system = [turn.text for turn in ask.turns if turn.role == "system"]
+    instructions = "\n".join([ask.instructions, *system]).strip()[:LONGEST_TURN]
+    topic = topic_of(core_of(_question_in(prompt)))
     borrowed = _borrowed(topic, prompt, earlier)
     language = language_wanted(prompt, instructions)
     return Conversation(
@@ -68,6 +72,21 @@ def read_conversation(ask: Ask) -> Conversation:
         follows_up=borrowed is not None,
         wants_more=borrowed is not None and bool(MORE.search(prompt)),
     )
+
+
+def _bounded(turn: Turn) -> Turn:
+    """A turn as far as it is read; what functions returned is bounded where it is shown."""
+    if turn.role == "tool" or len(turn.text) <= LONGEST_TURN:
+        return turn
+    return replace(turn, text=turn.text[:LONGEST_TURN])
+
+
+def _question_in(prompt: str) -> str:
+    """Where a long prompt has its question: before its material, or after it."""
+    if len(prompt) <= LONGEST_QUESTION:
+        return prompt
+    half = LONGEST_QUESTION // 2
+    return f"{prompt[:half]}\n{prompt[-half:]}"
 
 
 def on_its_own(talk: Conversation) -> Conversation:
@@ -88,8 +107,8 @@ def core_of(prompt: str) -> str:
 
 
 def _shape(prompt: str, instructions: str) -> Shape:
-    shape = shape_of(prompt)
-    return shape if shape != Shape() else shape_of(instructions)
+    shape = shape_of(prompt[:LONGEST_QUESTION])
+    return shape if shape != Shape() else shape_of(instructions[:LONGEST_QUESTION])
 
 
 def _borrowed(topic: Topic, prompt: str, earlier: tuple[Turn, ...]) -> Topic | None:
@@ -101,7 +120,7 @@ def _borrowed(topic: Topic, prompt: str, earlier: tuple[Turn, ...]) -> Topic | N
     for turn in reversed(earlier):
         if turn.role != "user":
             continue
-        former = topic_of(core_of(turn.text))
+        former = topic_of(core_of(_question_in(turn.text)))
         if any(not word.light for word in former.words) and not REFERS_BACK.search(turn.text):
             return _joined(former, topic)
     return None

@@ -100,7 +100,6 @@ def _flushed(gathered: list[str]) -> Iterator[str]:
 
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.S)
 TARGET = r"\((?:[^()\n]|\([^()\n]{0,200}\)){0,500}\)"
-FENCE = re.compile(r"^(```|~~~).*?^\1[^\S\n]*$", re.S | re.M)
 
 
 def _markdown(name: str, content: str) -> dict[str, str]:
@@ -122,8 +121,7 @@ def _markdown(name: str, content: str) -> dict[str, str]:
 
 def _unmarked(content: str) -> str:
     """Markdown without what must not survive a quotation; fences keep their lines, indented."""
-    content = FENCE.sub(lambda fence: _indented(fence.group(0)), content)
-    content = re.sub(r"<!--.*?-->", "", content, flags=re.S)
+    content = _without_comments(_fences_indented(content))
     content = re.sub(r"</?[A-Za-z][^<>\n]{0,300}>", "", content)
     content = re.sub(rf"!\[[^\]\n]{{0,200}}\]{TARGET}", "", content)
     content = re.sub(rf"\[([^\]\n]{{1,200}})\]{TARGET}", r"\1", content)
@@ -146,9 +144,32 @@ def _unwrapped(content: str) -> str:
     return "\n".join(lines)
 
 
-def _indented(fence: str) -> str:
-    lines = fence.split("\n")[1:-1]
-    return "\n".join(f"    {line}" for line in lines)
+def _fences_indented(content: str) -> str:
+    """Fenced code as indented code, in one pass: a pattern would start anew at each fence."""
+    lines: list[str] = []
+    fence = ""
+    for line in content.split("\n"):
+        mark = line.lstrip()[:3]
+        if not fence and mark in ("```", "~~~"):
+            fence = mark
+        elif fence and line.strip() == fence:
+            fence = ""
+        else:
+            lines.append(f"    {line}" if fence else line)
+    return "\n".join(lines)
+
+
+def _without_comments(content: str) -> str:
+    """HTML comments taken off; one that never closes is left as it is."""
+    kept: list[str] = []
+    place = 0
+    while (start := content.find("<!--", place)) >= 0:
+        end = content.find("-->", start)
+        if end < 0:
+            break
+        kept.append(content[place:start])
+        place = end + 3
+    return "".join(kept) + content[place:]
 
 
 def _plain(name: str, content: str) -> dict[str, str]:

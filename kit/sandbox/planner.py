@@ -8,7 +8,7 @@ are not in the prompt is not called, unless the caller insists.
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.sandbox.arguments import fill_arguments
 from kit.sandbox.asking import is_asking, topic_of
@@ -23,6 +23,7 @@ from kit.sandbox.words import is_hangul, tokens
 
 ENOUGH = 2.0
 MOST_CALLS = 8
+LONGEST_READ = 2000
 
 GENERIC = """
 get fetch set run do tool function api data info information by current currently given return
@@ -62,6 +63,7 @@ def plan_calls(ask: Ask, talk: Conversation, library: Library) -> Plan:
     offered = [tool for tool in ask.functions if ask.tool_choice in ("auto", "required", tool.name)]
     if not offered or ask.tool_choice == "none":
         return Plan()
+    talk = replace(talk, prompt=talk.prompt[:LONGEST_READ])
     if ask.tool_choice != "auto":
         return Plan((_insisted(offered, talk),))
     if _needs_no_tool(talk):

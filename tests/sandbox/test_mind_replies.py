@@ -1,6 +1,7 @@
 """What the sandbox says: quotations with sources that hold, and plainly that it is no model."""
 
 import re
+import time
 
 import pytest
 
@@ -270,3 +271,20 @@ def test_whatever_is_sent_gets_a_short_answer(prompt: str):
 
 def test_the_same_question_gets_the_same_answer():
     assert say("history of tea") == say("history of tea")
+
+
+@pytest.mark.parametrize(
+    "piece", ['"', "(", "search the web ", "정확히 ", "what is my ", "1+", "\n- "]
+)
+def test_a_prompt_of_any_length_is_answered_in_a_moment(piece: str):
+    """Rules are patterns, and a pattern over hostile text must not take for ever."""
+    started = time.perf_counter()
+    say("hi", piece * 20_000, piece * 20_000, web_search=True)
+    assert time.perf_counter() - started < 3
+
+
+def test_a_question_after_a_long_text_is_found():
+    assert (
+        "1905"
+        in say("Otters sleep. " * 900 + "\n\nWhen was jajangmyeon first sold in Incheon?").text
+    )
