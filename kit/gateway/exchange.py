@@ -83,7 +83,7 @@ class Exchange:
         the answer, in seconds; without it the caller bounds the whole. Raises GatewayError; the
         response's status is below 300.
         """
-        content = _encode(body).encode() if body is not None else b""
+        content = _encoded(body) if body is not None else b""
         create = method == "POST" and not path.endswith("/cancel")
         attempt = 0
         while True:
@@ -201,6 +201,13 @@ class Exchange:
 
     def _why(self, error: BaseException) -> str:
         return redact(str(error) or type(error).__name__, *self.secrets)[:160].rstrip(". ")
+
+
+def _encoded(body: Wire) -> bytes:
+    try:
+        return _encode(body).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, from a broken copy: only escapes hold it
+        return json.dumps(body).encode()
 
 
 def decoded(body: bytes, headers: Mapping[str, str]) -> Wire:
