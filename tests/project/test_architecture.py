@@ -42,9 +42,12 @@ ROOMS = (
 # Inside a room nothing goes in circles; inside these, the order is also this one.
 INSIDE = (
     (
-        *("kit.gateway.sse", "kit.gateway.events", "kit.gateway.answer", "kit.gateway.wire"),
-        *("kit.gateway.transport", "kit.gateway.capabilities", "kit.gateway.client"),
-        "kit.gateway.doctor",
+        *("kit.gateway.sse", "kit.gateway.events", "kit.gateway.completion"),
+        *("kit.gateway.assembly", "kit.gateway.show", "kit.gateway.answer"),
+        *("kit.gateway.attachments", "kit.gateway.structured", "kit.gateway.wire"),
+        *("kit.gateway.failures", "kit.gateway.proxies", "kit.gateway.transport"),
+        *("kit.gateway.exchange", "kit.gateway.stream", "kit.gateway.blocking_stream"),
+        *("kit.gateway.capabilities", "kit.gateway.client", "kit.gateway.doctor"),
     ),
     ("kit.tools.schema", "kit.tools.loop", "kit.tools.conversation"),
     ("kit.relay.contracts", "kit.relay.client", "kit.relay.run", "kit.relay.research_tool"),
