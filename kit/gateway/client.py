@@ -20,6 +20,7 @@ import httpx
 from kit import errors
 from kit.gateway import failures
 from kit.gateway.answer import Answer, answer_of
+from kit.gateway.body import answer_in
 from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.exchange import Exchange
 from kit.gateway.stream import AsyncStream, Terms
@@ -195,7 +196,9 @@ class AsyncClient:
         began = time.monotonic()
         model = (body or {}).get("model")
         raw, headers = await self._exchange.json(method, path, body, deadline=deadline, model=model)
-        return answer_of(raw, headers, seconds=time.monotonic() - began)
+        return answer_of(
+            answer_in(raw, *self._exchange.secrets), headers, seconds=time.monotonic() - began
+        )
 
     async def _body(self, api: Api, prompt: Input, options: Options) -> Wire:
         model = options.get("model")

@@ -12,23 +12,21 @@ import json
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
 from kit import errors
 from kit.errors import redact
 from kit.gateway import failures
+from kit.gateway.body import MAX_BODY_BYTES, decoded, is_answer, read_bounded
 from kit.gateway.events import Wire, error_of
 from kit.gateway.refusal import Refusal, read_refusal
 from kit.gateway.transport import UNSENT
 from kit.settings import Endpoint
 
-__all__ = ["MAX_BODY_BYTES", "Exchange", "decoded"]
-
-MAX_BODY_BYTES = 64 * 2**20
-"""Of an answer that is no stream."""
+__all__ = ["Exchange"]
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 MAX_ERROR_BYTES = 64 * 1024
@@ -127,7 +125,7 @@ class Exchange:
             raise late_error() from None
         except httpx.TransportError as error:
             raise self._broken(error) from None
-        if raw.get("error") and raw.get("object") != "response":
+        if raw.get("error") and not is_answer(raw):
             raise failures.error_from(error_of(raw), *self.secrets, status=response.status_code)
         return raw, headers
 
@@ -150,6 +148,11 @@ class Exchange:
             async with bounded:
                 return await self._transport.handle_async_request(request)
         except TimeoutError:
+            if first_byte is not None and first_byte < left:
+                raise errors.TimedOut(
+                    f"The gateway sent nothing for {first_byte:g} s. It may still be at work on "
+                    "the request; ask again later, or use submit() for what takes minutes."
+                ) from None
             raise late_error() from None
         except httpx.TransportError as error:
             return error
@@ -208,44 +211,6 @@ def _encoded(body: Wire) -> bytes:
         return _encode(body).encode()
     except UnicodeEncodeError:  # half a surrogate pair, from a broken copy: only escapes hold it
         return json.dumps(body).encode()
-
-
-def decoded(body: bytes, headers: Mapping[str, str]) -> Wire:
-    """The JSON object in `body`. Raises ProtocolError for anything else, HTML above all."""
-    try:
-        raw = json.loads(body)
-    except (ValueError, RecursionError):
-        kind = headers.get("content-type", "").partition(";")[0].strip() or "no content type"
-        what = "a web page" if "html" in kind or body[:200].lstrip()[:1] == b"<" else kind[:60]
-        raise errors.ProtocolError(
-            f"The gateway answered with {what} where JSON belongs. "
-            "Check that LITELLM_BASE_URL is the gateway itself and not a page or a login before it."
-        ) from None
-    if not isinstance(raw, dict):
-        raise errors.ProtocolError("The gateway answered with JSON that is no object.")
-    return cast(Wire, raw)
-
-
-async def read_bounded(response: httpx.Response, limit: int, *, cut: bool = False) -> bytes:
-    """The whole body, closed afterwards; over `limit` bytes it is cut, or ProtocolError."""
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        async for piece in stream_of(response):
-            size += len(piece)
-            pieces.append(piece)
-            if size > limit:
-                if cut:
-                    break
-                raise errors.ProtocolError(f"The gateway's answer is larger than {limit:,} bytes.")
-    finally:
-        await response.aclose()
-    return b"".join(pieces)[:limit]
-
-
-def stream_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body's pieces as they arrive. The transport has already decompressed them."""
-    return cast(httpx.AsyncByteStream, response.stream).__aiter__()
 
 
 def late_error() -> errors.TimedOut:

@@ -7,11 +7,13 @@ connection. What arrived is never lost: `partial` has it at any time, and so has
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from types import AsyncGeneratorType
 from typing import cast
 
 import httpx
@@ -20,6 +22,14 @@ from kit import errors
 from kit.gateway import failures
 from kit.gateway.answer import Answer, answer_of
 from kit.gateway.assembly import ResponseAssembly
+from kit.gateway.body import (
+    MAX_BODY_BYTES,
+    answer_in,
+    decoded,
+    not_json,
+    read_bounded,
+    stream_of,
+)
 from kit.gateway.completion import ChatAssembly
 from kit.gateway.events import (
     TERMINAL,
@@ -30,7 +40,6 @@ from kit.gateway.events import (
     chat_events,
     response_event,
 )
-from kit.gateway.exchange import MAX_BODY_BYTES, decoded, read_bounded, stream_of
 from kit.gateway.sse import Decoder, Frame
 
 __all__ = ["AsyncStream", "Terms"]
@@ -73,8 +82,11 @@ class AsyncStream:
         self._headers: Mapping[str, str] = {}
         self._began = time.monotonic()
         self._answer: Answer | None = None
+        self._whole: Answer | None = None  # what came in one piece instead of a stream
+        self._response: httpx.Response | None = None
         self._error: errors.KitError | None = None
         self._ended = False
+        self._closed = False
         self._heard = False  # whether anything of an answer has arrived
         self._bad_frames = 0
         self._size = 0
@@ -83,13 +95,15 @@ class AsyncStream:
     @property
     def text(self) -> str:
         """The visible text so far."""
+        if self._whole is not None:
+            return self._whole.text
         with self._lock:
             return self._assembly.text
 
     @property
     def partial(self) -> Answer:
         """The answer as far as it has come."""
-        return self._answer or self._read_answer()
+        return self._answer or self._whole or self._read_answer()
 
     @property
     def answer(self) -> Answer:
@@ -107,14 +121,21 @@ class AsyncStream:
         await self.aclose()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        async for events in self.batches():
-            for event in events:
-                yield event
+        try:
+            async for events in self.batches():
+                for event in events:
+                    yield event
+        finally:  # the loop was left early
+            await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connection now; what has arrived stays in `partial`."""
-        if self._running is not None:
-            await self._running.aclose()
+        self._closed = True
+        running = cast(AsyncGeneratorType[list[Event], None], self.batches())
+        if not running.ag_running:
+            await running.aclose()
+        elif self._response is not None:  # another task waits in it, and sees the connection go
+            await self._response.aclose()
 
     def batches(self) -> AsyncGenerator[list[Event], None]:
         """The events that arrived together, together: one list for each piece of the body."""
@@ -129,41 +150,47 @@ class AsyncStream:
             self._answer = self._terms.finish(self._outcome())
         except errors.KitError as error:
             self._error = error
-            if error.answer is None and self._heard:
-                error.answer = self._read_answer()
+            if error.answer is None and (self._heard or self._whole):
+                error.answer = self.partial
             raise
 
     async def _read(self) -> AsyncGenerator[list[Event], None]:
-        response = await self._send()
-        self._headers = dict(response.headers)
+        if self._closed:
+            return
+        response = self._response = await self._send()
+        self._headers = dict(response.headers.items())
         try:
-            if "json" in response.headers.get("content-type", ""):
+            if "json" in self._headers.get("content-type", ""):
                 yield [await self._read_json(response)]
                 return
+            if "html" in self._headers.get("content-type", ""):
+                raise not_json(self._headers)
             decoder = Decoder()
-            async for piece in self._pieces(response):
-                events = [event for frame in decoder.feed(piece) for event in self._take(frame)]
-                if events:
-                    yield events
-            if self._size and not self._assembly.terminal and not self._assembly.error:
-                self._check_is_stream(response)
+            async with contextlib.aclosing(self._pieces(response)) as pieces:
+                async for piece in pieces:
+                    events = [event for frame in decoder.feed(piece) for event in self._take(frame)]
+                    if events:
+                        yield events
+            if not self._heard and self._size:
+                self._check_is_stream()
         finally:
             await response.aclose()
 
     async def _read_json(self, response: httpx.Response) -> Event:
         """JSON although a stream was asked for: the response as it stands, in one piece."""
+        left = self._terms.deadline - time.monotonic()
         try:
-            async with asyncio.timeout(max(self._terms.deadline - time.monotonic(), 0.001)):
+            async with asyncio.timeout(max(min(self._terms.idle, left), 0.001)):
                 raw = decoded(await read_bounded(response, MAX_BODY_BYTES), self._headers)
         except (TimeoutError, httpx.TransportError) as error:
             raise self._cut(error) from None
-        if raw.get("error") and raw.get("object") != "response":
-            raise failures.error_from(raw["error"], *self._terms.secrets)
-        self._answer = answer_of(raw, self._headers, seconds=self._seconds())
-        type_ = f"response.{self._answer.status}"
+        self._whole = answer_of(
+            answer_in(raw, *self._terms.secrets), self._headers, seconds=self._seconds()
+        )
+        type_ = f"response.{self._whole.status}"
         return (Finished if type_ in TERMINAL else Snapshot)(type_, raw, raw)
 
-    async def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _pieces(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         pieces = stream_of(response)
         while True:
             try:
@@ -188,7 +215,8 @@ class AsyncStream:
         return max(min(self._terms.idle, self._terms.deadline - time.monotonic()), 0.001)
 
     def _take(self, frame: Frame) -> list[Event]:
-        if self._ended:
+        responses = isinstance(self._assembly, ResponseAssembly)
+        if self._ended or (responses and self._assembly.terminal) or not frame.data.strip():
             return []
         if frame.data.startswith("[DONE]"):
             self._ended = True
@@ -199,7 +227,7 @@ class AsyncStream:
             raw = _decode(frame.data)
         except (ValueError, RecursionError):
             self._bad_frames += 1
-            if self._bad_frames >= MAX_BAD_FRAMES:
+            if self._bad_frames >= MAX_BAD_FRAMES and not self._assembly.terminal:
                 raise errors.ProtocolError(
                     f"The stream holds what is no JSON, {MAX_BAD_FRAMES} times in a row; "
                     "what had arrived is kept (kit.last in a cell, the error's .answer in code)."
@@ -209,7 +237,7 @@ class AsyncStream:
         if not isinstance(raw, dict):
             return []
         raw = cast(Wire, raw)
-        self._heard = True
+        self._heard = self._heard or "error" not in raw
         with self._lock:
             self._assembly.feed(raw)
         if self._terms.api == "chat":
@@ -218,24 +246,28 @@ class AsyncStream:
 
     def _outcome(self) -> Answer:
         """The answer, if the gateway said that it is one."""
-        if self._answer is None and not self._assembly.terminal:
-            if self._assembly.error is not None:
-                raise failures.error_from(self._assembly.error, *self._terms.secrets)
+        if self._whole is not None:
+            return self._whole
+        error = self._assembly.error
+        if error is not None and not (
+            self._assembly.terminal and isinstance(self._assembly, ResponseAssembly)
+        ):
+            raise failures.error_from(error, *self._terms.secrets)
+        if not self._assembly.terminal:
             raise self._cut(None)
-        if isinstance(self._assembly, ChatAssembly) and self._assembly.error is not None:
-            raise failures.error_from(self._assembly.error, *self._terms.secrets)
-        return self._answer or self._read_answer()
+        return self._read_answer()
 
     def _cut(self, error: BaseException | None) -> errors.GatewayError:
-        got = f"{len(self.text):,} characters had arrived and are kept."
+        size = len(self.text)
+        got = f"{size:,} characters had arrived and are kept." if size else "nothing had arrived."
         if isinstance(error, TimeoutError | httpx.ReadTimeout):
             if time.monotonic() >= self._terms.deadline:
                 return errors.TimedOut(f"The time for the whole call is over; {got}")
-            return errors.TimedOut(f"The gateway sent nothing for {self._terms.idle:.0f} s; {got}")
+            return errors.TimedOut(f"The gateway sent nothing for {self._terms.idle:g} s; {got}")
         return errors.StreamInterrupted(f"The stream broke off before the answer's end; {got}")
 
-    def _check_is_stream(self, response: httpx.Response) -> None:
-        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    def _check_is_stream(self) -> None:
+        kind = self._headers.get("content-type", "").partition(";")[0].strip()
         if kind not in ("", "text/event-stream"):
             raise errors.ProtocolError(
                 f"The gateway answered with {kind[:60]} where a stream belongs. "

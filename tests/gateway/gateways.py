@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from kit.settings import Endpoint, Secret
 from tests.gateway.loopback import Handler, Reader, Writer, read_request, reply, serving
 
 KEY = "sk-test-0123456789abcdef"
-Reply = bytes | Sequence[bytes | float] | Handler
+Reply = bytes | Iterable[bytes | float] | Handler
 
 
 @dataclass
@@ -70,6 +70,9 @@ async def gateway(*replies: Reply) -> AsyncIterator[Gateway]:
             try:
                 for piece in [next_reply] if isinstance(next_reply, bytes) else next_reply:
                     await _say(writer, piece)
+            except ConnectionError:
+                there.left.set()
+                return
             finally:
                 watch.cancel()
             if not _is_framed(next_reply):
