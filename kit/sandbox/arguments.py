@@ -8,7 +8,7 @@ schema demands it), a required one is reported as missing, unless the caller ins
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from kit.sandbox import spans as spot
 from kit.sandbox.lexicon import meanings, meanings_of
@@ -27,6 +27,10 @@ from kit.sandbox.steps import FunctionTool
 Schema = Mapping[str, Any]
 DEEPEST = 6
 ABSENT: Any = object()
+JOINED = (
+    r"(?i:\s*,?\s*(?:\band\b|\bor\b|[,&/]|와|과|이?랑|하고|및|그리고)\s*(?:(?:in|for|at|the)\s+)*)"
+)
+"""What stands between two values of the same kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,13 @@ class Filler:
         if kind not in ("place", "name", "symbol", "other"):
             return None, ()
         first = str(arguments[name])
-        alike = [span for span in self.text.spans() if _same_shape(span, first)]
-        joined = re.search(r"(?i)\band\b|,|&|[와과랑]\s|하고|및|그리고|/", self._prompt)
-        return (name, tuple(alike[:7])) if joined else (None, ())
+        alike: list[str] = []
+        for span in self.text.spans():
+            last = alike[-1] if alike else first
+            joined = re.search(f"{re.escape(last)}{JOINED}{re.escape(span)}", self._prompt)
+            if joined and _same_shape(span, first) and len(alike) < 7:
+                alike.append(span)
+        return name, tuple(alike)
 
     def _plain(self, schema: Schema) -> tuple[Schema, bool]:
         """The schema behind `$ref`, `anyOf` and a list of types, and whether null is allowed."""
@@ -128,15 +136,16 @@ class Filler:
                 break
         kind = schema.get("type")
         if isinstance(kind, list):
-            real = [one for one in kind if one != "null"]
+            real = [str(one) for one in cast(list[Any], kind) if one != "null"]
             return {**schema, "type": real[0] if real else "null"}, "null" in kind
         return schema, nullable
 
     def _target(self, reference: str) -> Schema:
         target: Any = self._root
         for part in reference.removeprefix("#").strip("/").split("/"):
-            target = target.get(part, {}) if part and isinstance(target, Mapping) else target
-        return target if isinstance(target, Mapping) else {}
+            if part and isinstance(target, Mapping):
+                target = cast(Schema, target).get(part, {})
+        return cast(Schema, target) if isinstance(target, Mapping) else {}
 
     def _found(self, name: str, schema: Schema, needed: bool, depth: int) -> object:
         if "const" in schema:
@@ -227,7 +236,8 @@ class Filler:
         if item.get("type") == "object":
             values = self.record(item, depth + 1)
             return [values] if values else ABSENT
-        if not needed and not (meanings_of(name) & meanings_of(self._prompt)):
+        typed = kind_of_parameter(name, item) in ("email", "url", "phone")
+        if not needed and not typed and not (meanings_of(name) & meanings_of(self._prompt)):
             return ABSENT
         return self._strings(name, item) or ABSENT
 
@@ -257,7 +267,9 @@ class Filler:
 
 def _options(schema: Schema) -> list[Schema]:
     options = schema.get("anyOf") or schema.get("oneOf")
-    return [one for one in options if isinstance(one, Mapping)] if isinstance(options, list) else []
+    if not isinstance(options, list):
+        return []
+    return [cast(Schema, one) for one in cast(list[Any], options) if isinstance(one, Mapping)]
 
 
 def _same_shape(span: str, first: str) -> bool:

@@ -9,7 +9,7 @@ from kit.sandbox.arguments import Filler as Arguments
 from kit.sandbox.dialogue import Conversation
 from kit.sandbox.excerpt import text_within
 from kit.sandbox.filling import Fact, Filler
-from kit.sandbox.lexicon import meanings_of
+from kit.sandbox.lexicon import meanings_of, together
 from kit.sandbox.library import Hit, Library
 from kit.sandbox.quoting import kind_of, quotes
 from kit.sandbox.replies import found_for, queries_for
@@ -39,7 +39,7 @@ def document_steps(ask: Ask, talk: Conversation, library: Library) -> tuple[Step
 def _read_out(schema: Schema, talk: Conversation) -> dict[str, object]:
     """The fields that the caller's own text gives, read as a function's arguments are."""
     given = _given(talk)
-    names = frozenset().union(*(meanings_of(str(name)) for name in schema["properties"]))
+    names = together(meanings_of(str(name)) for name in schema["properties"])
     return Arguments(given, names, schema, insist=False).record(schema, 0) if given else {}
 
 

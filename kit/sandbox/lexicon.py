@@ -5,6 +5,7 @@ of everyday things that functions do, not of any function.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from kit.sandbox.words import is_hangul, readings_of, stem, tokens
@@ -133,7 +134,12 @@ def meanings(token: str) -> frozenset[str]:
 def meanings_of(text: str) -> frozenset[str]:
     """The meanings of all words of a text; names in snake_case and camelCase fall apart."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\-/.]", " ", text)
-    return frozenset().union(*(meanings(token) for token in tokens(spaced)))
+    return together(meanings(token) for token in tokens(spaced))
+
+
+def together(meanings: Iterable[frozenset[str]]) -> frozenset[str]:
+    """All meanings of several words."""
+    return frozenset(one for found in meanings for one in found)
 
 
 def concept(word: str) -> frozenset[str]:

@@ -6,11 +6,12 @@ Links in an output become citations.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.sandbox.dialogue import Conversation
 from kit.sandbox.phrases import phrase
+from kit.sandbox.schema import is_list, is_mapping
 from kit.sandbox.steps import Citation, Say, Turn
 
 LONGEST = 60_000
@@ -49,12 +50,12 @@ def readable(output: str) -> str:
         value: Any = json.loads(output)
     except (ValueError, RecursionError):
         return output.strip() or "(empty)"
-    if isinstance(value, dict) and (report := _report(value)):
+    if is_mapping(value) and (report := _report(value)):
         return report
     return _shown(value)
 
 
-def _report(fields: dict[str, Any]) -> str | None:
+def _report(fields: Mapping[str, Any]) -> str | None:
     """The long text that an object is really about, such as a report with its bookkeeping."""
     texts = [value for value in fields.values() if isinstance(value, str)]
     longest = max(texts, key=len, default="")
@@ -62,20 +63,17 @@ def _report(fields: dict[str, Any]) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    match value:
-        case dict() if not value:
-            return "{}"
-        case dict():
-            return "\n".join(f"- **{_label(key)}**: {_short(one)}" for key, one in value.items())
-        case list() if value and all(isinstance(one, dict) for one in value):
-            return _table(value)
-        case list():
-            return "\n".join(f"- {_short(one)}" for one in value[:MOST_ROWS]) or "[]"
-        case _:
-            return _short(value)
+    if is_mapping(value):
+        lines = [f"- **{_label(key)}**: {_short(one)}" for key, one in value.items()]
+        return "\n".join(lines) or "{}"
+    if is_list(value) and value and all(is_mapping(one) for one in value):
+        return _table(value)
+    if is_list(value):
+        return "\n".join(f"- {_short(one)}" for one in value[:MOST_ROWS]) or "[]"
+    return _short(value)
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> str:
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A list of objects as a table, bounded in rows and columns."""
     columns = list(dict.fromkeys(key for row in rows[:MOST_ROWS] for key in row))[:MOST_COLUMNS]
     lines = [" | ".join(_label(column) for column in columns), " | ".join("---" for _ in columns)]

@@ -195,7 +195,7 @@ def _notebook(name: str, content: str) -> dict[str, str]:
 def _table(name: str, content: str) -> dict[str, str]:
     """A table's rows as sentences, `column: value; column: value`, under the table's name."""
     rows = csv.reader(io.StringIO(content))
-    columns = next(rows, [])
+    columns: list[str] = next(rows, list[str]())
     lines = [f"Columns: {', '.join(columns)}."]
     for _, row in zip(range(MOST_ROWS), rows, strict=False):
         pairs = (f"{column}: {value}" for column, value in zip(columns, row, strict=False))

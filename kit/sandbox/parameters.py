@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 KINDS = (
     ("language", r"language|\blang\b|locale|언어"),
     ("currency", r"currency|통화"),
-    ("email", r"e_?mail|recipient|^to to$"),
+    ("email", r"e_?mail|recipient|attendee|participant|invitee|guest|^to to$"),
     ("url", r"\burl\b|link|website|uri"),
     ("phone", r"phone|mobile|전화"),
     ("expression", r"expression|formula|equation|수식"),
@@ -55,12 +55,18 @@ def properties_of(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     properties: Any = schema.get("properties")
     if not isinstance(properties, Mapping):
         return {}
-    return {str(name): one for name, one in properties.items() if isinstance(one, Mapping)}
+    return {
+        str(name): cast(Mapping[str, Any], one)
+        for name, one in cast(Mapping[str, Any], properties).items()
+        if isinstance(one, Mapping)
+    }
 
 
 def required_of(schema: Mapping[str, Any]) -> list[str]:
     required: Any = schema.get("required")
-    return [one for one in required if isinstance(one, str)] if isinstance(required, list) else []
+    if not isinstance(required, list):
+        return []
+    return [one for one in cast(list[Any], required) if isinstance(one, str)]
 
 
 def kind_of_parameter(name: str, schema: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from kit.sandbox.arguments import fill_arguments
 from kit.sandbox.asking import is_asking, topic_of
 from kit.sandbox.dialogue import Conversation
-from kit.sandbox.lexicon import concept, meanings, meanings_of
+from kit.sandbox.lexicon import concept, meanings, meanings_of, together
 from kit.sandbox.library import Library
 from kit.sandbox.parameters import properties_of
 from kit.sandbox.steps import Ask, Call, FunctionTool
@@ -32,12 +32,14 @@ any one based specific specified provide provides perform performs takes take lo
 execute handler service please user's helper latest today now
 가져오다 함수 도구
 """
-GENERIC_MEANINGS = frozenset().union(*(meanings(word) - concept(word) for word in GENERIC.split()))
-WEAK = frozenset().union(*(concept(word) for word in ("list", "create", "update", "on", "read")))
+GENERIC_MEANINGS = together(meanings(word) - concept(word) for word in GENERIC.split())
+WEAK = together(concept(word) for word in ("list", "create", "update", "on", "read"))
 """Concepts of doing anything at all: they count half."""
 RESEARCH = concept("research") | concept("deep")
 ASKS_FOR_RESEARCH = RESEARCH | concept("report") | concept("analyse")
 SEARCH = concept("search") | concept("knowledge")
+VERBS = WEAK | SEARCH | concept("calculate")
+"""Concepts that say little of a function whose name goes on to say what of."""
 FORBIDS = re.compile(
     r"(?i)\b(?:do\s+not|don't|without|never|no)\s+(?:use|using|call|calling|any)?\s*(?:any\s+|the\s+)?"
     r"(?:tools?|functions?)\b|(?:도구|함수|툴)(?:를|을|는|은)?\s*(?:쓰지|사용하지|호출하지|부르지|없이)"
@@ -151,8 +153,25 @@ def fitness(tool: FunctionTool, text: str) -> float:
     name = meanings_of(tool.name) - GENERIC_MEANINGS
     about = meanings_of(tool.description) - GENERIC_MEANINGS
     about |= meanings_of(" ".join(properties_of(tool.parameters))) - GENERIC_MEANINGS
-    score = 2.0 * _weighed(name & asked) + min(2.0, _weighed((about - name) & asked))
-    return score + _members(tool, text)
+    said = 2.0 * _weighed(name & asked)
+    if said and not _names_its_object(name & asked) and _object_of(tool) - asked:
+        said /= 2
+    return said + min(2.0, _weighed((about - name) & asked)) + _members(tool, text)
+
+
+def _object_of(tool: FunctionTool) -> frozenset[str]:
+    """The words of a function's name beside its verb: what it searches for, or computes."""
+    words = [word for word in _name_words(tool) if not meanings(word) & (VERBS | GENERIC_MEANINGS)]
+    return together(map(meanings, words))
+
+
+def _name_words(tool: FunctionTool) -> list[str]:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\-.]", " ", tool.name).split()
+
+
+def _names_its_object(shared: frozenset[str]) -> bool:
+    verbs = {word for word in shared if concept(word) & VERBS}
+    return bool(shared - VERBS - verbs)
 
 
 def is_research(tool: FunctionTool) -> bool:
@@ -184,7 +203,7 @@ def _speaks(token: str) -> bool:
 def _weighed(shared: frozenset[str]) -> float:
     """Shared meanings: a word and its concept are one, doing anything at all is half."""
     concepts = {meaning for meaning in shared if meaning.startswith("#")}
-    covered = frozenset().union(*(concept(word) for word in shared if not word.startswith("#")))
+    covered = together(concept(word) for word in shared if not word.startswith("#"))
     bare = {word for word in shared if not word.startswith("#") and not concept(word)}
     return sum(0.5 if one in WEAK else 1.0 for one in concepts | set(covered & concepts)) + len(
         [word for word in bare if len(word) > 1]
@@ -200,7 +219,7 @@ def _members(tool: FunctionTool, text: str) -> float:
         found += any(
             isinstance(one, str) and len(one) > 2 and one.lower() in lowered for one in members
         )
-    return min(1.0, 0.5 * found)
+    return min(2.0, 1.0 * found)
 
 
 def _subject(text: str) -> bool:

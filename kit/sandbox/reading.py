@@ -19,6 +19,10 @@ SAYING = re.compile(
 
 EXPLAINS = re.compile(r"(?i)^\W*(?:why|how\s+(?:do|does|did|come)|explain|what\s+causes)\b|왜|이유")
 """Questions about a thing in general, which name no place unless they say "in" one."""
+CALLED = re.compile(
+    r"(?i)\b(?:titled|called|named)\s+(?:\"([^\"]+)\"|(\w[\w -]{0,60}?)"
+    r"(?=\s+(?:on|at|with|in|for|by|and)\b|[,.?!]|$))"
+)
 ABOUT = re.compile(r"(?i)\babout\s+(.+?)(?=\s+(?:saying|and|with|to|that)\b|[,.;:?!]|$)")
 
 
@@ -41,9 +45,15 @@ class Reader:
         )
         if named:
             return named.strip(".?!")
+        if re.search(r"(?i)title|name|label", name) and (called := self._text.take(CALLED)):
+            return called
         kind = kind_of_parameter(name, schema)
         found = self._of_kind(kind, needed)
-        if found is None and needed and kind not in ("email", "url", "phone", "expression"):
+        if (
+            found is None
+            and needed
+            and kind not in ("email", "url", "phone", "expression", "currency")
+        ):
             found = self._rest(kind)
         return found
 

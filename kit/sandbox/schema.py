@@ -7,7 +7,7 @@ huge is refused before anybody tries to write it.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from kit.sandbox.bounds import fitted_number
 
@@ -31,10 +31,18 @@ class Complaint(ValueError):
     """Where a schema leaves the subset, and how."""
 
 
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
 def check_strict(schema: object) -> str | None:
     """The complaint about a schema, `#/properties/a: ...`, or None when it is in the subset."""
     try:
-        if not isinstance(schema, Mapping):
+        if not is_mapping(schema):
             raise Complaint("#: the schema must be an object")
         _check_root(schema)
         Checker(schema).check(schema, "#", 0)
@@ -54,9 +62,7 @@ def definitions(schema: Schema) -> dict[str, Schema]:
     found: dict[str, Schema] = {}
     for key in ("definitions", "$defs"):
         entries = schema.get(key, {})
-        if not isinstance(entries, Mapping) or not all(
-            isinstance(one, Mapping) for one in entries.values()
-        ):
+        if not is_mapping(entries) or not all(is_mapping(one) for one in entries.values()):
             raise Complaint(f"#/{key}: must be an object of schemas")
         found.update({str(name): one for name, one in entries.items()})
     return found
@@ -94,7 +100,7 @@ class Checker:
             raise Complaint(f"{path}: the schema has more than {MOST_NODES} parts")
         if depth > DEEPEST:
             raise Complaint(f"{path}: nested more than {DEEPEST} levels deep")
-        if not isinstance(schema, Mapping):
+        if not is_mapping(schema):
             raise Complaint(f"{path}: must be a schema object")
         refused = sorted(REFUSED_WORDS.intersection(map(str, schema)))
         if refused:
@@ -110,7 +116,7 @@ class Checker:
             resolve(self._root, schema["$ref"])
         if "anyOf" in schema:
             self._check_options(schema["anyOf"], path, depth)
-        if "enum" in schema and (not isinstance(schema["enum"], list) or not schema["enum"]):
+        if "enum" in schema and (not is_list(schema["enum"]) or not schema["enum"]):
             raise Complaint(f"{path}: enum must be a list with at least one value")
         types = types_of(schema)
         if unknown := [one for one in types if one not in TYPES]:
@@ -124,19 +130,19 @@ class Checker:
             self.check(schema["items"], f"{path}/items", depth + 1)
 
     def _check_options(self, options: object, path: str, depth: int) -> None:
-        if not isinstance(options, list) or not options:
+        if not is_list(options) or not options:
             raise Complaint(f"{path}: anyOf must be a list with at least one schema")
         for number, option in enumerate(options):
             self.check(option, f"{path}/anyOf/{number}", depth)
 
     def _check_object(self, schema: Schema, path: str, depth: int) -> None:
         properties = schema.get("properties", {})
-        if not isinstance(properties, Mapping):
+        if not is_mapping(properties):
             raise Complaint(f"{path}: 'properties' must be an object")
         if schema.get("additionalProperties") is not False:
             raise Complaint(f"{path}: 'additionalProperties' must be present and false")
         required = schema.get("required", [])
-        if not isinstance(required, list):
+        if not is_list(required):
             raise Complaint(f"{path}: 'required' must be a list")
         missing = [str(name) for name in properties if name not in required]
         if missing:
@@ -177,7 +183,7 @@ def _has_room(schema: Schema) -> bool:
 
 def types_of(schema: Schema) -> Sequence[str]:
     kind = schema.get("type")
-    return [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
+    return [kind] if isinstance(kind, str) else kind if is_list(kind) else []
 
 
 class Sizes:

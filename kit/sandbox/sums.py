@@ -1,7 +1,6 @@
 """Sums: a prompt that is only arithmetic is computed. Bounded, and nothing is evaluated."""
 
 import ast
-import operator
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -18,10 +17,10 @@ AROUND = re.compile(
     r"(?:=|equals?|is|은|는|이|가|을|를|의)?\s*(?:계산(?:해\s*\S*)?|얼마\S*|몇\S*|뭐\S*|값\S*|결과\S*)?\W*$"
 )
 OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.Div: lambda left, right: left / right,
 }
 
 

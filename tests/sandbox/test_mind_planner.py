@@ -186,6 +186,57 @@ def test_a_follow_up_calls_the_function_again_for_the_new_value():
     assert calls("And in London?", before=before) == [("get_weather", {"city": "London"})]
 
 
+FRESH = [
+    (
+        tool(
+            "find_restaurants",
+            "Find restaurants near a location",
+            optional=("cuisine", "max_results"),
+            location=S,
+            cuisine=S,
+            max_results=I,
+        ),
+        "Find Italian restaurants near Shibuya, top 3",
+        {"location": "Shibuya", "max_results": 3},
+    ),
+    (
+        tool(
+            "create_calendar_event",
+            "Create an event in the calendar",
+            optional=("attendees",),
+            title=S,
+            date=S,
+            attendees={"type": "array", "items": S},
+        ),
+        "create an event titled Standup on 2026-03-01 with bob@x.com and amy@x.com",
+        {"title": "Standup", "date": "2026-03-01", "attendees": ["bob@x.com", "amy@x.com"]},
+    ),
+    (
+        tool("get_distance", "Distance between two cities", from_city=S, to_city=S),
+        "How far is Berlin from Munich?",
+        {"from_city": "Munich", "to_city": "Berlin"},
+    ),
+    (tool("get_user", "Fetch a user by id", user_id=I), "42번 사용자 정보 조회", {"user_id": 42}),
+    (
+        tool("calculate_bmi", "Calculate body mass index", weight_kg=N, height_m=N),
+        "my weight is 70 kg and height 1.75 m, what is my bmi?",
+        {"weight_kg": 70, "height_m": 1.75},
+    ),
+    (
+        tool("set_temperature", "Set the thermostat temperature", room=S, degrees=N),
+        "set the living room to 21 degrees",
+        {"room": "living room", "degrees": 21},
+    ),
+]
+
+
+@pytest.mark.parametrize(("offered", "prompt", "arguments"), FRESH)
+def test_arguments_of_every_kind_are_read(
+    offered: FunctionTool, prompt: str, arguments: dict[str, Any]
+):
+    assert calls(prompt, offered) == [(offered.name, arguments)]
+
+
 def test_an_optional_argument_is_null_where_the_schema_demands_it():
     unit = {"type": ["string", "null"], "enum": ["celsius", "fahrenheit", None]}
     strict = tool("get_weather", "Get the weather", city=S, unit=unit)
