@@ -53,6 +53,10 @@ START_ALL = """() => {
   window.kitDone = false;
   window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => {window.kitDone = true});
 }"""
+RUN_CELL = """async cell => {
+  window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell;
+  await window.jupyterapp.commands.execute('notebook:run-cell');
+}"""
 OUTPUTS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON()
   .cells.map(cell => cell.outputs || [])"""
 INTERRUPT = "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
@@ -90,6 +94,17 @@ class OpenNotebook:
         """Run every cell, to the end or to the first that fails."""
         self.start()
         self.page.wait_for_function("() => window.kitDone", timeout=seconds * 1000)
+
+    def run_cell(self, cell: int) -> None:
+        """Run one cell, to its end."""
+        self.page.evaluate(RUN_CELL, cell)
+
+    def edit(self, cell: int) -> Any:
+        """Put the cursor into a cell; the element to type into."""
+        editor = self.page.locator(f"{PANEL} .jp-Notebook .jp-Cell").nth(cell)
+        content = editor.locator(".cm-content")
+        content.click()
+        return content
 
     def interrupt(self) -> None:
         self.page.evaluate(INTERRUPT)
