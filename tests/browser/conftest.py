@@ -60,8 +60,11 @@ RUN_CELL = """async cell => {
 OUTPUTS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON()
   .cells.map(cell => cell.outputs || [])"""
 INTERRUPT = "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
-BOTTOM = """panel => Math.max(...[...document.querySelectorAll(panel + ' .jp-Cell')]
-  .map(cell => cell.getBoundingClientRect().bottom))"""
+BOTTOM = """panel => {
+  const outer = document.querySelector(panel + ' .jp-WindowedPanel-outer');
+  return outer.getBoundingClientRect().top + Math.max(...[...outer.querySelectorAll('.jp-Cell')]
+    .map(cell => cell.offsetTop + cell.offsetHeight));
+}"""
 TO_TOP = "panel => { document.querySelector(panel + ' .jp-WindowedPanel-outer').scrollTop = 0 }"
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -121,8 +124,6 @@ class OpenNotebook:
     def picture(self, name: str) -> Path:
         """The whole notebook as a picture, however long."""
         PICTURES.mkdir(parents=True, exist_ok=True)
-        self.page.set_viewport_size({"width": 1280, "height": 9000})
-        self.page.wait_for_timeout(700)
         bottom = self.page.evaluate(BOTTOM, PANEL)
         self.page.set_viewport_size({"width": 1280, "height": max(int(bottom) + 80, 600)})
         self.page.evaluate(TO_TOP, PANEL)
