@@ -167,7 +167,12 @@ class AsyncClient:
     async def cancel(self, id: str, *, timeout: float | None = None) -> Answer:
         """Cancel a background response; one that has ended comes back as it ended."""
         deadline = self._deadline({"timeout": timeout})
-        return await self._call("POST", _path_of(id) + "/cancel", {}, deadline=deadline)
+        try:
+            return await self._call("POST", _path_of(id) + "/cancel", {}, deadline=deadline)
+        except errors.BadRequest as error:
+            if error.status != 409:
+                raise
+        return await self._call("GET", _path_of(id), deadline=deadline)
 
     async def delete(self, id: str, *, timeout: float | None = None) -> bool:
         """Delete a stored response; True when the gateway says that it did."""
@@ -177,7 +182,7 @@ class AsyncClient:
 
     async def models(self, *, timeout: float | None = None) -> list[str]:
         """The names of the models that the gateway offers to this key."""
-        deadline = self._deadline({"timeout": timeout or 30.0})
+        deadline = self._deadline({"timeout": timeout or self._timeout or 30.0})
         raw, _ = await self._exchange.json("GET", "/models", deadline=deadline)
         names = [model.get("id") for model in objects(raw.get("data"))]
         return [name for name in names if isinstance(name, str)]

@@ -10,27 +10,25 @@ import asyncio
 import contextlib
 import json
 import random
-import ssl
+import re
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import httpx
 
 from kit import errors
-from kit.errors import redact
 from kit.gateway import failures
 from kit.gateway.body import MAX_BODY_BYTES, decoded, is_answer, read_bounded
 from kit.gateway.events import Wire, error_of
 from kit.gateway.refusal import Refusal, read_refusal
 from kit.gateway.transport import UNSENT
+from kit.gateway.unreached import CONNECT_SECONDS, broken, distrusted, unreached
 from kit.settings import Endpoint
 
 __all__ = ["Exchange"]
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 MAX_ERROR_BYTES = 64 * 1024
-CONNECT_SECONDS = 10.0
 
 
 class Exchange:
@@ -56,14 +54,13 @@ class Exchange:
             "content-type": "application/json",
         }
         keyed = {"authorization": f"Bearer {self._key}"} if self._key else {}
-        self._headers = httpx.Headers({**own, **endpoint.headers, **(headers or {}), **keyed})
+        given = {**endpoint.headers, **(headers or {})}
+        self._headers = httpx.Headers({**own, **given, **keyed})
+        self.secrets = _secrets(self._key, given)
+        self._keyed = bool(self.secrets)
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return (self._key,) if self._key else ()
 
     async def send(
         self,
@@ -91,14 +88,17 @@ class Exchange:
                     return outcome
                 refusal = await self._refusal(outcome, deadline)
                 error = failures.error_for(
-                    refusal, method=method, path=path, model=model, keyed=bool(self._key)
+                    refusal, method=method, path=path, model=model, keyed=self._keyed
                 )
                 delay = failures.retry_delay(
                     attempt, refusal, create=create, jitter=random.random()
                 )
+                if path.endswith("/cancel") and refusal.status == 409:
+                    delay = None  # it has ended, and stays so
             else:
-                error = self._unreached(outcome)
-                again = not _is_tls(outcome) and (isinstance(outcome, UNSENT) or not create)
+                address = self.endpoint.base_url.removesuffix("/v1")
+                error = unreached(outcome, address, *self.secrets, create=create)
+                again = not distrusted(outcome) and (isinstance(outcome, UNSENT) or not create)
                 delay = failures.backoff(attempt, random.random()) if again else None
             attempt += 1
             late = delay is not None and time.monotonic() + delay >= deadline
@@ -120,11 +120,12 @@ class Exchange:
             async with asyncio.timeout_at(_loop_time(deadline)):
                 response = await self.send(method, path, body, deadline=deadline, model=model)
                 headers = dict(response.headers.items())  # `dict(headers)` looks each name up
-                raw = decoded(await read_bounded(response, MAX_BODY_BYTES), headers)
+                content = await read_bounded(response, MAX_BODY_BYTES)
+                raw = decoded(content, headers) if content or method != "DELETE" else {}
         except TimeoutError:
             raise late_error() from None
         except httpx.TransportError as error:
-            raise self._broken(error) from None
+            raise broken(error, *self.secrets, create=method == "POST") from None
         if raw.get("error") and not is_answer(raw):
             raise failures.error_from(error_of(raw), *self.secrets, status=response.status_code)
         return raw, headers
@@ -180,31 +181,6 @@ class Exchange:
             pass  # the status says enough
         return read_refusal(response.status_code, dict(response.headers), body, *self.secrets)
 
-    def _unreached(self, error: httpx.TransportError) -> errors.GatewayError:
-        if not isinstance(error, UNSENT):
-            return self._broken(error)
-        address = self.endpoint.base_url.removesuffix("/v1")
-        if _is_tls(error):
-            return errors.ConnectionFailed(
-                f"The certificate of {address} is not trusted here ({self._why(error)}).\n"
-                "If your company signs its own, set SSL_CERT_FILE to its CA file."
-            )
-        if isinstance(error, httpx.PoolTimeout):
-            return errors.ConnectionFailed("Too many requests were waiting for a free connection.")
-        return errors.ConnectionFailed(
-            f"No gateway answers at {address} ({self._why(error)}). "
-            "Check LITELLM_BASE_URL and that the gateway runs; %kit use sandbox needs none."
-        )
-
-    def _broken(self, error: httpx.TransportError) -> errors.GatewayError:
-        return errors.ConnectionBroken(
-            f"The connection broke after the request had left ({self._why(error)}). "
-            "The gateway may have taken it, so it was not sent again."
-        )
-
-    def _why(self, error: BaseException) -> str:
-        return redact(str(error) or type(error).__name__, *self.secrets)[:160].rstrip(". ")
-
 
 def _encoded(body: Wire) -> bytes:
     try:
@@ -213,20 +189,21 @@ def _encoded(body: Wire) -> bytes:
         return json.dumps(body).encode()
 
 
+_CREDENTIAL = re.compile(r"(?i)authorization|cookie|key|token|secret")
+
+
+def _secrets(key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What must never be shown: the key, and what stands in headers that carry credentials."""
+    values = [value for name, value in headers.items() if _CREDENTIAL.search(name)]
+    bare = [value.partition(" ")[2] for value in values]  # without `Bearer`, `Basic`
+    return tuple(sorted({one for one in (key, *values, *bare) if one}, key=len, reverse=True))
+
+
 def late_error() -> errors.TimedOut:
     return errors.TimedOut(
         "The gateway did not answer in time. It may still be at work on the request; "
         "give a longer timeout, or use submit() for what takes minutes."
     )
-
-
-def _is_tls(error: BaseException) -> bool:
-    cause: Any = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def _loop_time(deadline: float) -> float:

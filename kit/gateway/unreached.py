@@ -1,0 +1,80 @@
+"""What the network did instead of bringing an answer, in words of the person who waits for it.
+
+Rule: the type of a transport's error says how far the request came; its chain of causes says why.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+
+from kit import errors
+from kit.errors import redact
+from kit.gateway.transport import UNSENT
+
+__all__ = ["CONNECT_SECONDS", "broken", "distrusted", "unreached"]
+
+CONNECT_SECONDS = 10.0
+
+
+def unreached(
+    error: httpx.TransportError, address: str, *secrets: str, create: bool
+) -> errors.GatewayError:
+    """The error of a request that brought no answer from the gateway at `address`."""
+    if not isinstance(error, UNSENT):
+        return broken(error, *secrets, create=create)
+    if distrusted(error):
+        return errors.ConnectionFailed(
+            f"The certificate of {address} is not trusted here ({_why(error, secrets)}).\n"
+            "If your company signs its own, set SSL_CERT_FILE to its CA file."
+        )
+    if isinstance(error, httpx.PoolTimeout):
+        return errors.ConnectionFailed("Too many requests were waiting for a free connection.")
+    return errors.ConnectionFailed(
+        f"No gateway answers at {address} ({_why(error, secrets)}). "
+        "Check LITELLM_BASE_URL and that the gateway runs; %kit use sandbox needs none."
+    )
+
+
+def broken(error: httpx.TransportError, *secrets: str, create: bool) -> errors.ConnectionBroken:
+    """The error of a connection that broke; a `create` may have been taken."""
+    told = "The gateway may have taken it, so it was not sent again." if create else "Try again."
+    return errors.ConnectionBroken(
+        f"The connection broke after the request had left ({_why(error, secrets)}). {told}"
+    )
+
+
+def distrusted(error: BaseException) -> bool:
+    """Whether a certificate, or TLS itself, is at fault: trying again would change nothing."""
+    return any(isinstance(cause, ssl.SSLError) for cause in _causes(error)) or (
+        "CERTIFICATE_VERIFY_FAILED" in str(error)
+    )
+
+
+def _why(error: BaseException, secrets: tuple[str, ...]) -> str:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_message:
+            return cause.verify_message
+        for kind, words in _WORDS:
+            if isinstance(cause, kind):
+                return words
+    said = redact(str(error) or type(error).__name__, *secrets)
+    return " ".join(said.split())[:160].rstrip(". ")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "there is no host of that name"),
+    (ConnectionRefusedError, "connection refused"),
+    (ConnectionResetError, "connection reset by the other side"),
+    (httpx.ConnectTimeout, f"no answer within {CONNECT_SECONDS:g} s"),
+)
