@@ -117,7 +117,9 @@ async def _no_route(request: Request, problem: Any) -> Response:
 
 async def _broken(_request: Request, _problem: Exception) -> Response:
     message = "The sandbox itself failed at this request; this is a bug in it."
-    return Refused(500, message, kind="server_error").response()
+    # The server ends the connection of a failed app, so the caller must know not to use it again.
+    headers = {"connection": "close"}
+    return Refused(500, message, kind="server_error", headers=headers).response()
 
 
 class _Labels:

@@ -369,4 +369,5 @@ def test_a_failing_mind_is_a_500_and_the_server_lives(http, serve):
     answer = http.post(f"{served.url}/responses", json={"model": "sandbox", "input": "x"})
     assert answer.status_code == 500
     assert "secret" not in answer.text
+    assert answer.headers["connection"] == "close", "or the next call meets a dead connection"
     assert http.get(f"{served.url}/models").status_code == 200
