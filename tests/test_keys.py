@@ -82,6 +82,7 @@ def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = keyring.get_keyring()
     monkeypatch.setattr(keys, "_in_memory", {})
     monkeypatch.setattr(keys, "_from_keyring", {})
+    monkeypatch.setattr(keys, "_typed_here", set())
     monkeypatch.setattr(keys, "_keyring_failed", threading.Event())
     yield
     keyring.set_keyring(before)
