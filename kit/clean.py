@@ -19,6 +19,8 @@ from kit.clean_reading import parser, read, safe_address, tidy
 from kit.clean_writing import alignment, in_a_fence, language, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from markdown_it.renderer import RendererHTML
     from markdown_it.token import Token
     from nh3 import Cleaner
@@ -112,27 +114,42 @@ def _renderer() -> RendererHTML:
     from markdown_it.renderer import RendererHTML
 
     renderer = RendererHTML()
-    rules: dict[str, Any] = {
-        "text": lambda tokens, index, *_: _text(tokens[index].content),
-        "fence": lambda tokens, index, *_: _code_block(tokens[index]),
-        "code_block": lambda tokens, index, *_: _code_block(tokens[index]),
-        "math_inline": lambda tokens, index, *_: _formula(tokens[index]),
-        "math_block": lambda tokens, index, *_: f"<p>{_formula(tokens[index])}</p>\n",
-        "th_open": lambda tokens, index, *_: _cell(tokens[index]),
-        "td_open": lambda tokens, index, *_: _cell(tokens[index]),
+    writers: dict[str, Callable[[Token], str]] = {
+        "text": _text,
+        "fence": _code_block,
+        "code_block": _code_block,
+        "math_inline": _formula,
+        "math_block": _formula_block,
+        "th_open": _cell,
+        "td_open": _cell,
     }
+    # Any, because markdown-it's own rules are methods and it declares nothing wider.
+    rules: dict[str, Any] = {kind: _rule(write_token) for kind, write_token in writers.items()}
     renderer.rules.update(rules)
     return renderer
 
 
-def _text(text: str) -> str:
+def _rule(write_token: Callable[[Token], str]) -> Callable[..., str]:
+    """`write_token` as the renderer calls it: with all tokens, the place of one, and options."""
+
+    def rule(tokens: Sequence[Token], index: int, *_options: object) -> str:
+        return write_token(tokens[index])
+
+    return rule
+
+
+def _text(token: Token) -> str:
     """Escaped, and a dollar in a price is no formula."""
-    safe = html.escape(text, quote=False)
+    safe = html.escape(token.content, quote=False)
     return _STARTS_MATH.sub(rf'<span class="{NO_MATH}">\g<0></span>', safe)
 
 
 def _formula(token: Token) -> str:
     return html.escape(f"{token.markup}{token.content}{token.markup}", quote=False)
+
+
+def _formula_block(token: Token) -> str:
+    return f"<p>{_formula(token)}</p>\n"
 
 
 def _code_block(token: Token) -> str:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["alignment", "in_a_fence", "language", "write"]
 
-_ENTITIES = {character: f"&#{ord(character)};" for character in "\\`$|@[]"}
-_ENTITIES |= {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-_ENTITIES |= {character: f"\\{character}" for character in "*#~"}
+_ENTITIES = {
+    **{character: f"&#{ord(character)};" for character in "\\`$|@[]"},
+    **{"<": "&lt;", ">": "&gt;", "&": "&amp;"},
+    **{character: f"\\{character}" for character in "*#~"},
+}
 _SPECIAL = re.compile(r"[\\`$|@<>&*\[\]#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|!$")
 _LOOKS_LIKE_ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
 _STARTS_A_BLOCK = re.compile(r"^(?:([-+=])|(\d{1,9})([.)])(?=\s|$))")
