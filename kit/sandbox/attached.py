@@ -11,7 +11,7 @@ import binascii
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def read_file(part: Mapping[str, Any]) -> Attached | None:
 
 
 @contextlib.contextmanager
-def on_a_shelf(files: Sequence[Attached]) -> Iterator[tuple[Path, ...]]:
+def on_a_shelf(files: Sequence[Attached]) -> Generator[tuple[Path, ...]]:
     """A folder that holds the files while it is open; no folder when there are none."""
     if not files:
         yield ()

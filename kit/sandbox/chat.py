@@ -134,14 +134,14 @@ def nested_citations(outcome: Outcome) -> list[Chunk]:
     """The citations, nested; offsets count from the start of all text."""
     found: list[Chunk] = []
     before = 0
-    for item in outcome.items:
-        for part in item["content"] if item["type"] == "message" else []:
-            for note in part.get("annotations", []):
-                cited = {key: value for key, value in note.items() if key != "type"}
-                cited["start_index"] += before
-                cited["end_index"] += before
-                found.append({"type": "url_citation", "url_citation": cited})
-            before += len(part.get("text", ""))
+    messages = (item for item in outcome.items if item["type"] == "message")
+    for part in (part for item in messages for part in item["content"]):
+        for note in part.get("annotations", []):
+            cited = {key: value for key, value in note.items() if key != "type"}
+            cited["start_index"] += before
+            cited["end_index"] += before
+            found.append({"type": "url_citation", "url_citation": cited})
+        before += len(part.get("text", ""))
     return found
 
 

@@ -170,9 +170,9 @@ def error_then_failed(score: Sequence[Due], encode: Encode) -> Iterator[Frame]:
     yield from ((due.at, encode(due.event)) for due in half)
     number = len(half)
     yield at, event_frame({"type": "error", "sequence_number": number, "error": _error()})
-    snapshot = next((due.event["response"] for due in half if "response" in due.event), {})
+    snapshots: list[Event] = [due.event["response"] for due in half if "response" in due.event]
     error = {"code": "server_error", "message": MESSAGE}
-    response = {**snapshot, "status": "failed", "error": error}
+    response = {**(snapshots[0] if snapshots else {}), "status": "failed", "error": error}
     failed = {"type": "response.failed", "sequence_number": number + 1, "response": response}
     yield at, event_frame(failed) + DONE
 

@@ -73,8 +73,8 @@ class Fields:
 
     def within(self, name: str) -> Fields | None:
         """The object under `name`, or None."""
-        found = self._typed(name, dict)
-        return None if found is None else Fields(cast(dict[str, Any], found), self.path(name))
+        found = cast(dict[str, Any] | None, self._typed(name, dict))
+        return None if found is None else Fields(found, self.path(name))
 
     def rows(self, name: str) -> list[Fields]:
         """The list of objects under `name`; absent is empty."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ class Lending:
         self._library: Library | None = None
 
     @contextlib.contextmanager
-    def __call__(self, brought: Sequence[Path] = ()) -> Iterator[Library]:
+    def __call__(self, brought: Sequence[Path] = ()) -> Generator[Library]:
         """The library; with `brought` folders one of its own, which nobody else can search."""
         from kit.sandbox.library import Library
 

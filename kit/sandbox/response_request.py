@@ -108,7 +108,7 @@ def _summary(reasoning: Fields) -> str | None:
 
 def _metadata(body: Fields) -> dict[str, str]:
     row = body.within("metadata")
-    pairs = row.values if row else {}
+    pairs: Mapping[str, Any] = row.values if row else {}
     if len(pairs) > 16:
         raise invalid("metadata", f"at most 16 pairs, got {len(pairs)}")
     for key, value in pairs.items():

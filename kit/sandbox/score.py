@@ -109,12 +109,13 @@ def _item_beats(item: Item, tempo: Tempo) -> Iterator[Beat]:
 def _opened(item: Item) -> Item:
     """The item as it looks when it is announced: nothing in it yet."""
     blank: dict[str, Any] = {"status": "in_progress"} if "status" in item else {}
-    empty = {
+    empty: dict[str, Item] = {
         "message": {"content": []},
         "reasoning": {"summary": [], "encrypted_content": None},
         "function_call": {"arguments": ""},
-    }.get(item["type"], {})
-    return {**{key: item[key] for key in item if key != "action"}, **blank, **empty}
+    }
+    kept = {key: item[key] for key in item if key != "action"}
+    return {**kept, **blank, **empty.get(item["type"], {})}
 
 
 def _no_beats(item: Item, tempo: Tempo) -> Iterator[Beat]:
@@ -125,7 +126,7 @@ def _message_beats(item: Item, tempo: Tempo) -> Iterator[Beat]:
     for index, part in enumerate(item["content"]):
         at = {"item_id": item["id"], "content_index": index}
         refused = part["type"] == "refusal"
-        empty = {"refusal": ""} if refused else {"text": "", "annotations": []}
+        empty: Item = {"refusal": ""} if refused else {"text": "", "annotations": []}
         yield 0.0, {"type": "response.content_part.added", **at, "part": {**part, **empty}}
         if refused:
             yield from _refusal_beats(part["refusal"], at, tempo)
@@ -135,7 +136,8 @@ def _message_beats(item: Item, tempo: Tempo) -> Iterator[Beat]:
 
 
 def _text_beats(part: dict[str, Any], at: Event, tempo: Tempo) -> Iterator[Beat]:
-    notes = sorted(enumerate(part["annotations"]), key=lambda pair: _end(pair[1]))
+    annotations: list[dict[str, Any]] = part["annotations"]
+    notes = sorted(enumerate(annotations), key=lambda pair: _end(pair[1]))
     said = 0
     for piece in pieces(part["text"]):
         said += len(piece)
