@@ -220,7 +220,8 @@ def _numbered(found: list[tuple[int, int, Wire]]) -> Iterator[Citation]:
         name = _string(note.get("title")) or _string(note.get("filename")) or ""
         source = url or _string(note.get("file_id")) or name
         number = numbers.setdefault(source, len(numbers) + 1)
-        yield Citation(url, name or url, start, end, number, str(note.get("type")), note)
+        kind = _string(note.get("type")) or "url_citation"
+        yield Citation(url, name or url, start, end, number, kind, note)
 
 
 def _usage(usage: Wire) -> Usage:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from kit.clean import clean_html, clean_markdown
+from kit.gateway.marks import with_marks
 
 if TYPE_CHECKING:
     from kit.gateway.answer import Answer
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["markdown_of", "mimebundle", "plain_of", "usage_line"]
 
 _LONGEST_TITLE = 120
+_LONGEST_NAME = 60
+_MOST_SOURCES = 500
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def mimebundle(answer: Answer) -> dict[str, str]:
@@ -32,12 +37,10 @@ def mimebundle(answer: Answer) -> dict[str, str]:
 
 def markdown_of(answer: Answer) -> str:
     """Body, sources and usage as one Markdown text, not yet cleaned."""
-    sources = [
-        f"{number}. {_link(url, title)}" for number, (url, title) in _sources(answer).items()
-    ]
-    parts = [_body(answer), _remark(answer)]
+    sources = [f"{number}. {_link(url, title)}" for number, url, title in _sources(answer)]
+    parts = [_body(answer), _escaped(_remark(answer))]
     if sources:
-        parts.append("**Sources**\n\n" + "\n".join(sources))
+        parts += ["**Sources**\n\n" + "\n".join(sources), _more(answer)]
     if line := usage_line(answer):
         parts.append(f"*{_escaped(line)}*")
     return "\n\n".join(part for part in parts if part)
@@ -46,23 +49,26 @@ def markdown_of(answer: Answer) -> str:
 def plain_of(answer: Answer) -> str:
     """The same for a terminal."""
     sources = [
-        f"[{number}] {title} {url}".rstrip() for number, (url, title) in _sources(answer).items()
+        f"[{number}] {title} {url if url != title else ''}".rstrip()
+        for number, url, title in _sources(answer)
     ]
-    parts = [answer.text or answer.refusal, _remark(answer), "\n".join(sources)]
-    return "\n\n".join(part for part in [*parts, usage_line(answer)] if part)
+    body = _printable(answer.text or answer.refusal)
+    parts = [body, _remark(answer), "\n".join(sources), _more(answer), usage_line(answer)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def usage_line(answer: Answer) -> str:
     """`model · 1.2 s · 12 in, 34 out · $0.0012 · 2 searches`; parts not known are left out."""
-    parts = [answer.model or ""]
+    parts = [_short(answer.model or "", _LONGEST_NAME)]
     if answer.seconds is not None:
         parts.append(f"{answer.seconds:.1f} s")
     if answer.usage is not None:
         parts.append(f"{answer.usage.input_tokens:,} in, {answer.usage.output_tokens:,} out")
     if answer.cost is not None:
-        parts.append(f"${answer.cost:.4f}")
+        small = 0 < answer.cost < 0.001
+        parts.append("$" + (f"{answer.cost:.8f}".rstrip("0") if small else f"{answer.cost:.4f}"))
     if count := len(answer.searches):
-        parts.append(f"{count} search" + ("es" if count > 1 else ""))
+        parts.append(f"{count:,} search" + ("es" if count > 1 else ""))
     return " · ".join(part for part in parts if part)
 
 
@@ -79,29 +85,25 @@ def _body(answer: Answer) -> str:
 
 
 def _with_numbers(answer: Answer) -> str:
-    """The text with `[n]` behind what each source is given for; not within code."""
-    text = answer.text
-    code = [
-        match.span() for match in re.finditer(r"(`{3,}|~{3,}).*?(?:\1|\Z)|`[^`\n]*`", text, re.S)
-    ]
-    marks: dict[int, list[int]] = {}
+    """The text with `[n]` behind what each source is given for."""
+    numbers: dict[int, dict[int, None]] = {}
     for citation in answer.citations:
-        inside = any(start < citation.end < end for start, end in code)
-        if citation.end > citation.start and not inside:
-            numbers = marks.setdefault(citation.end, [])
-            if citation.number not in numbers:
-                numbers.append(citation.number)
-    for place in sorted(marks, reverse=True):
-        mark = "".join(_escaped(f"[{number}]") for number in marks[place])
-        text = f"{text[:place]} {mark}{text[place:]}"
-    return text
+        if citation.end > citation.start:
+            numbers.setdefault(citation.end, {})[citation.number] = None
+    marks = {
+        place: "".join(_escaped(f"[{number}]") for number in found)
+        for place, found in numbers.items()
+    }
+    return with_marks(answer.text, marks)
 
 
 def _remark(answer: Answer) -> str:
     """One line where the answer is not whole, or not what it looks like."""
     if answer.status == "incomplete":
-        reason = (answer.incomplete or "no reason given").replace("_", " ")
+        reason = _short((answer.incomplete or "no reason given").replace("_", " "), 200)
         return f"(not finished: {reason})"
+    if answer.status == "failed" and answer.error:
+        return f"(failed: {answer.error})"
     if answer.status in ("queued", "in_progress", "failed", "cancelled"):
         return f"({answer.status.replace('_', ' ')})"
     if answer.refusal and not answer.text:
@@ -109,13 +111,36 @@ def _remark(answer: Answer) -> str:
     return ""
 
 
-def _sources(answer: Answer) -> dict[int, tuple[str, str]]:
-    return {one.number: (one.url, one.title[:_LONGEST_TITLE]) for one in answer.citations}
+def _sources(answer: Answer) -> list[tuple[int, str, str]]:
+    """Number, address and title of each source that has either."""
+    found = {one.number: (one.url, one.title) for one in answer.citations if one.title}
+    return [
+        (number, _printable(url), _short(title, _LONGEST_TITLE))
+        for number, (url, title) in list(found.items())[:_MOST_SOURCES]
+    ]
+
+
+def _more(answer: Answer) -> str:
+    """What stands below a list of sources that was cut."""
+    count = len({one.number for one in answer.citations if one.title}) - _MOST_SOURCES
+    return f"… and {count:,} more" if count > 0 else ""
 
 
 def _link(url: str, title: str) -> str:
-    target = re.sub(r"[\s<>()\\\[\]`\"]", lambda found: f"%{ord(found[0]):02X}", url)
-    return f"[{_escaped(title or url)}](<{target}>)" if url else _escaped(title)
+    if not url.lower().startswith(("https://", "http://")):
+        return _escaped(title)
+    target = re.sub(r"[\s<>()\\\[\]`\"]", lambda found: quote(found[0]), url)
+    return f"[{_escaped(title)}](<{target.replace('&', '&amp;')}>)"
+
+
+def _short(text: str, length: int) -> str:
+    text = " ".join(_printable(text[: 2 * length]).split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """`text` without what moves a terminal's cursor, hides or reverses."""
+    return _CONTROL.sub("", text)
 
 
 def _escaped(text: str) -> str:
