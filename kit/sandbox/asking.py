@@ -26,7 +26,8 @@ sources cite citation citations citing link links reply respond response between
 become became come came make makes made called exactly actually ever still now today currently
 latest recent up out off down interesting important main key tl dr tldr eli5 basics basic
 general good best each per compare comparing brief investigate research study analyze analyse
-explore thoroughly thorough comprehensive comprehensively dive deep depth
+explore thoroughly thorough timeline timelines chronology chronological glossary pros cons quiz
+quizzes flashcard flashcards faq faqs comprehensive comprehensively dive deep depth
 """
 KOREAN = """
 그리고 그런데 그래서 그럼 또 또는 및 등 이 그 저 것 거 수 좀 한번 제발 나 내 제 저는 나는 우리
@@ -40,7 +41,9 @@ KOREAN = """
 싶습니다 안녕 안녕하세요 감사합니다 고마워 부탁 부탁해 부탁해요 부탁드립니다 정리 요약 설명
 소개 답변 답 질문 내용 정보 자료 출처 인용 링크 목록 영어로 한국어로 한글로 영어 한국어
 마크다운 재미있는 중요한 주요 대략 지금 현재 오늘 최신 최근 주세요 줘 줄래 해줘 해주세요 해
-하세요 알아 알고 생각 말 곳 가볼 볼 만한 이거 그거 저거 이것 그것 저것 건가요 거야 건 게 걸 때 더
+하세요 알아 알고 생각 말 곳 가볼 볼 만한 연표 연표로 타임라인
+타임라인으로 연대기 연대기로 연대순 용어집 퀴즈 플래시카드 표로 도표로
+이거 그거 저거 이것 그것 저것 건가요 거야 건 게 걸 때 더
 """
 LOOSE_PARTICLES = """
 은 는 이 가 을 를 의 에 와 과 랑 도 로 으로 에서 까지 부터 이란 란 이랑 하고 에게 라는 이라는

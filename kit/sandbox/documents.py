@@ -4,15 +4,19 @@ Text that came with the prompt comes first ("Extract the name: ..."), then what 
 """
 
 import json
+import re
+from dataclasses import replace
 
-from kit.sandbox.arguments import Filler as Arguments
 from kit.sandbox.dialogue import Conversation
 from kit.sandbox.excerpt import text_within
-from kit.sandbox.filling import Fact, Filler
-from kit.sandbox.lexicon import meanings_of, together
+from kit.sandbox.facts import Fact
+from kit.sandbox.filling import MOST_ITEMS, Filler
+from kit.sandbox.given import read_record
 from kit.sandbox.library import Hit, Library
+from kit.sandbox.phrases import phrase
 from kit.sandbox.quoting import kind_of, quotes
-from kit.sandbox.replies import found_for, queries_for
+from kit.sandbox.relevance import holds, terms_of
+from kit.sandbox.replies import answering, found_for, queries_for
 from kit.sandbox.schema import Schema
 from kit.sandbox.spans import Text
 from kit.sandbox.steps import Ask, OpenPage, Say, Search, Source, Step
@@ -27,7 +31,9 @@ def document_steps(ask: Ask, talk: Conversation, library: Library) -> tuple[Step
     fact = _fact(talk, library, near)
     document: object = _outline(fact)
     if ask.schema is not None:
-        document = Filler(ask.schema, talk.prompt, _read_out(ask.schema, talk)).document(fact)
+        wanted = talk.shape.bullets or talk.shape.sentences or MOST_ITEMS
+        given = _read_out(ask.schema, talk)
+        document = Filler(ask.schema, talk.prompt, given, wanted).document(fact)
     say = Say(json.dumps(document, ensure_ascii=False, indent=None if ask.schema else 2))
     if not ask.web_search or not talk.topic:
         return (say,)
@@ -39,12 +45,23 @@ def document_steps(ask: Ask, talk: Conversation, library: Library) -> tuple[Step
 def _read_out(schema: Schema, talk: Conversation) -> dict[str, object]:
     """The fields that the caller's own text gives, read as a function's arguments are."""
     given = _given(talk)
-    names = together(meanings_of(str(name)) for name in schema["properties"])
-    return Arguments(given, names, schema, insist=False).record(schema, 0) if given else {}
+    return read_record(schema, given)[0] if given else {}
+
+
+MATERIAL = re.compile(
+    r"(?i)\b(?:extract|parse|classif\w*|label|sentiment|categori[sz]e|analy[sz]e|following|this|text|from|read|"
+    r"turn|convert|review|tag|detect|summari[sz]e)\b|추출|분류|뽑아|다음|아래|읽|감정|감성|정리|리뷰|변환|요약"
+)
+LONG = 160
 
 
 def _given(talk: Conversation) -> str:
-    return "\n".join(turn.text for turn in talk.outputs) or text_within(talk.prompt)
+    """The caller's own text: what functions returned, or what follows words that introduce it."""
+    if talk.outputs:
+        return "\n".join(turn.text for turn in talk.outputs)
+    text = text_within(talk.prompt)
+    head = talk.prompt[: max(0, len(talk.prompt) - len(text))]
+    return text if len(text) > LONG or MATERIAL.search(f"{head} {talk.instructions}") else ""
 
 
 def _fact(talk: Conversation, library: Library, hits: list[Hit]) -> Fact:
@@ -52,29 +69,52 @@ def _fact(talk: Conversation, library: Library, hits: list[Hit]) -> Fact:
     if given := _given(talk):
         names = [span for span in Text(given).spans() if span[:1].isupper()]
         title = names[0] if names else given.split("\n")[0][:80]
-        return Fact(title, given[:300], "", given)
+        return Fact(title, given[:300], "", given, material=True)
     alike = [hit for hit in hits if hit.page.language == hits[0].page.language]
     pages = [_page_fact(talk, library, hit) for hit in alike]
     if not pages:
-        return Fact(talk.topic.phrase or talk.prompt[:80], "", "", talk.prompt)
+        topic = talk.topic.phrase or talk.prompt[:80]
+        return Fact(topic, phrase("nothing_short", talk.language, topic=topic), "", "")
+    focus = frozenset(
+        term
+        for word in library.mended(talk.topic.words)
+        if not word.light and not holds(terms_of(pages[0].title), word)
+        for term in word.terms
+    )
+    answers = {hit.url for hit in answering(alike, talk.topic.words)}
+    told = [page for page in pages if page.url in answers]
     parts = tuple(pages) if len(pages) > 1 else pages[0].parts
-    return Fact(pages[0].title, pages[0].summary, pages[0].url, pages[0].text, parts=parts)
+    return replace(
+        pages[0],
+        heading="",
+        focus=focus,
+        parts=parts,
+        best="\n".join(page.best for page in told),
+        headings={key: one for page in told for key, one in page.headings.items()},
+    )
 
 
 def _page_fact(talk: Conversation, library: Library, hit: Hit) -> Fact:
     """A page: its sentences, those first that answer, and its sections below it."""
-    passages = library.passages_of(hit.url)
-    kind = kind_of(talk.prompt)
-    found = sorted(quotes(passages, talk.topic.words, kind=kind), key=lambda one: -one.score)
+    found = quotes(library.passages_of(hit.url), talk.topic.words, kind=kind_of(talk.prompt))
     sections: dict[str, list[str]] = {}
-    for passage in passages:
-        sections.setdefault(passage.heading, []).append(passage.text)
+    for quote in found:
+        sections.setdefault(quote.heading, []).append(quote.text)
     parts = tuple(
-        Fact(heading or hit.title, text[0].split(". ")[0], hit.url, " ".join(text), heading)
+        Fact(heading or hit.title, text[0], hit.url, " ".join(text), heading)
         for heading, text in sections.items()
     )
-    text = "\n".join(quote.text for quote in found)
-    return Fact(hit.title, hit.page.summary or hit.text[:200], hit.url, text, hit.heading, parts)
+    ranked = sorted(found, key=lambda one: -one.score)
+    return Fact(
+        hit.title,
+        hit.page.summary or hit.text[:200],
+        hit.url,
+        "\n".join(quote.text for quote in ranked),
+        hit.heading,
+        parts,
+        best="\n".join(quote.text for quote in found),
+        headings={quote.text: quote.heading for quote in found},
+    )
 
 
 def _outline(fact: Fact) -> dict[str, object]:

@@ -6,17 +6,18 @@ that is allowed, else the plainest value of its type. The document always satisf
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from kit.sandbox.bounds import fitted_number
-from kit.sandbox.facts import SOURCES, Fact, member, number_for, text_for, truth_for
+from kit.sandbox.facts import Fact, number_for, text_for
+from kit.sandbox.given import read_record
+from kit.sandbox.items import facts_for_objects, facts_for_values
+from kit.sandbox.judging import member, truth_for
 from kit.sandbox.schema import Schema, Sizes, resolve, types_of
-from kit.sandbox.spans import NUMBER
 
-MOST_ITEMS = 5
+MOST_ITEMS = 8
 DEEPEST = 6
 NULL: Any = None
 
@@ -24,10 +25,14 @@ NULL: Any = None
 class Filler:
     """Writes one document; deterministic, and bounded by the schema's own smallest size."""
 
-    def __init__(self, root: Schema, prompt: str, given: Mapping[str, object]) -> None:
+    def __init__(
+        self, root: Schema, prompt: str, given: Mapping[str, object], wanted: int = MOST_ITEMS
+    ) -> None:
+        """`given` was read out of the caller's text; `wanted` is how long lists should be."""
         self._root = root
         self._given = given
         self._prompt = prompt
+        self._wanted = wanted
         self._sizes = Sizes(root)
 
     def document(self, fact: Fact) -> object:
@@ -39,13 +44,12 @@ class Filler:
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
-            return member(schema["enum"], f"{self._prompt}\n{fact.title}\n{fact.text}")
+            own = "" if fact.material else f"{self._prompt}\n{fact.title}\n"
+            return member(schema["enum"], f"{own}{fact.text}", fact)
         if "anyOf" in schema:
             return self._value(name, self._option(schema["anyOf"], depth), fact, depth, place)
         types = types_of(schema)
         kind = next((one for one in types if one != "null"), "null")
-        if depth == 1 and (taken := self._taken(kind, name, schema)) is not None:
-            return taken
         if "null" in types and depth >= DEEPEST:
             return None
         found = self._typed(kind, name, schema, fact, depth, place)
@@ -53,14 +57,16 @@ class Filler:
             return self._plainest(kind, name, schema, fact)
         return found
 
-    def _taken(self, kind: str, name: str, schema: Schema) -> object:
-        """What was read out of the caller's own text for a field of the root."""
-        value = self._given.get(name)
-        if kind in ("integer", "number") and isinstance(value, int | float):
-            return fitted_number(value, schema, whole=kind == "integer")
-        if kind == "string" and isinstance(value, str) and "format" not in schema:
-            return _fitted_text(value, schema)
-        return None
+    def _object(self, schema: Schema, fact: Fact, depth: int) -> dict[str, object]:
+        """The fields, those first that the caller's own text gives."""
+        given: Mapping[str, object] = self._given if depth == 0 else {}
+        if fact.alone and fact.material:
+            given, _ = read_record(schema, fact.text)
+        found: dict[str, object] = {}
+        for place, (name, one) in enumerate(schema.get("properties", {}).items()):
+            taken = _taken(given.get(name), one)
+            found[name] = self._value(name, one, fact, depth + 1, place) if taken is None else taken
+        return found
 
     def _option(self, options: Sequence[Schema], depth: int) -> Schema:
         """The first option that is not null; when deep already, the smallest."""
@@ -75,10 +81,7 @@ class Filler:
     ) -> object:
         match kind:
             case "object":
-                return {
-                    key: self._value(key, one, fact, depth + 1, place)
-                    for place, (key, one) in enumerate(schema.get("properties", {}).items())
-                }
+                return self._object(schema, fact, depth)
             case "array":
                 return self._items(name, schema, fact, depth)
             case "string":
@@ -93,16 +96,24 @@ class Filler:
                 return None
 
     def _items(self, name: str, schema: Schema, fact: Fact, depth: int) -> list[object]:
-        """An item for every fact below this one, or for every sentence where items are plain."""
+        """An item for every fact that can fill one; more only where the schema demands them."""
         least = int(schema.get("minItems", 0))
-        most = max(least, min(int(schema.get("maxItems", MOST_ITEMS)), max(MOST_ITEMS, least)))
-        most = most if depth < DEEPEST else least
+        most = max(least, int(schema.get("maxItems", max(self._wanted, least))))
+        most = min(most, max(self._wanted, least)) if depth < DEEPEST else least
         item = schema["items"]
         while "$ref" in item:
             item = resolve(self._root, item["$ref"])
-        facts = _facts_for(name, item, fact, max(most, 1))
-        chosen = [facts[number % len(facts)] for number in range(min(most, max(len(facts), least)))]
-        return [self._value(name, item, one, depth + 1, n) for n, one in enumerate(chosen)]
+        if "object" in types_of(item):
+            facts = facts_for_objects(item, fact, most, self._prompt)
+        else:
+            facts = facts_for_values(name, item, fact, most)
+        if "maxItems" in schema:
+            facts = facts[: int(schema["maxItems"])]
+        elif depth >= DEEPEST:
+            facts = facts[:least]
+        spare = [replace(one, parts=()) for one in (*fact.parts, fact)]
+        facts = [*facts, *(spare[n % len(spare)] for n in range(least - len(facts)))]
+        return [self._value(name, item, one, depth + 1, n) for n, one in enumerate(facts)]
 
     def _plainest(self, kind: str, name: str, schema: Schema, fact: Fact) -> object:
         if kind in ("integer", "number"):
@@ -114,27 +125,16 @@ class Filler:
         return None
 
 
-def _facts_for(name: str, item: Schema, fact: Fact, most: int) -> list[Fact]:
-    """What the items of a list are about: the pages, their sections, or single sentences."""
-    wide = "object" in types_of(item) or re.search(SOURCES, name)
-    if wide and fact.parts:
-        return list(fact.parts[:most])
-    if types_of(item)[:1] in (["integer"], ["number"]):
-        return [replace(fact, text=number, parts=()) for number in NUMBER.findall(fact.text)][
-            :most
-        ] or [fact]
-    if (
-        re.search(
-            r"(?i)keyword|tag|topic|names?$|titles?$|items?$|list|foods|cities|dishes|키워드|이름|목록",
-            name,
-        )
-        and fact.parts
-    ):
-        return [
-            replace(one, text=one.title, summary=one.title, parts=()) for one in fact.parts[:most]
-        ]
-    pieces = [one for one in fact.sentences if len(one) > 1][:most]
-    return [replace(fact, text=one, summary=one, heading=one, parts=()) for one in pieces] or [fact]
+def _taken(value: object, schema: Schema) -> object:
+    """A value that was read out of the caller's own text, where its field can hold it."""
+    kind = next((one for one in types_of(schema) if one != "null"), "null")
+    if "enum" in schema or "const" in schema:
+        return None
+    if kind in ("integer", "number") and isinstance(value, int | float):
+        return fitted_number(value, schema, whole=kind == "integer")
+    if kind == "string" and isinstance(value, str) and "format" not in schema:
+        return _fitted_text(value, schema)
+    return None
 
 
 def _fitted_text(text: str | None, schema: Schema) -> str | None:

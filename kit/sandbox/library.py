@@ -69,7 +69,7 @@ class Library:
         with self._lock:
             self._renew()
             question = self._shelf.question(words)
-            return _of_each_page(self._ranked(question, prefer), each)[:limit]
+            return _of_each_page(_of_one_world(self._ranked(question, prefer)), each)[:limit]
 
     def entitles(self, words: Sequence[Word]) -> bool:
         """Whether a word is the title of a page: a subject of its own."""
@@ -171,6 +171,13 @@ def _expression(words: Sequence[Word]) -> str:
         if word.pairs:
             parts.append(f'"{" ".join(word.pairs)}"')
     return " OR ".join(parts)
+
+
+def _of_one_world(hits: list[Hit]) -> list[Hit]:
+    """Pages about the toolkit answer questions about the toolkit, and stay out of all others."""
+    if hits and hits[0].page.shelf == "toolkit":
+        return hits
+    return [hit for hit in hits if hit.page.shelf != "toolkit"]
 
 
 def _of_each_page(hits: list[Hit], each: int) -> list[Hit]:

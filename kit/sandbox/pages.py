@@ -46,6 +46,8 @@ def read_page(name: str, content: str, *, url: str, shelf: str) -> Page | None:
     """The page that a file's content makes, by the ending of its name; None when it holds none."""
     kind = name.rsplit(".", 1)[-1].lower()
     readers = {"md": _markdown, "txt": _plain, "ipynb": _notebook, "csv": _table}
+    if shelf == "toolkit":
+        readers["ipynb"] = _prose  # its cells are examples: they speak of the world, not of the kit
     fields = readers[kind](name, content)
     text = fields["text"].strip()
     if not text:
@@ -176,6 +178,13 @@ def _plain(name: str, content: str) -> dict[str, str]:
     content = content.replace("\r\n", "\n")
     first = content.strip().split("\n", 1)[0]
     return {"title": first if 0 < len(first) <= 80 else _stem_of(name), "text": content}
+
+
+def _prose(name: str, content: str) -> dict[str, str]:
+    """A notebook's prose alone."""
+    document: Any = json.loads(content)
+    cells = [cell for cell in document.get("cells", []) if cell.get("cell_type") == "markdown"]
+    return _notebook(name, json.dumps({"cells": cells}))
 
 
 def _notebook(name: str, content: str) -> dict[str, str]:

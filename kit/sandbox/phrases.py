@@ -36,6 +36,10 @@ PHRASES = {
         " 엔진이라서 그렇습니다. {titles} 등은 알고 있습니다. 진짜 게이트웨이(`LITELLM_BASE_URL`)나"
         " 내 문서 폴더(`KIT_SANDBOX_CORPUS`)를 연결하면 더 많이 답합니다.",
     },
+    "nothing_short": {
+        "en": "The sandbox's library holds nothing about {topic}.",
+        "ko": "샌드박스의 서고에는 {topic}에 관한 글이 없습니다.",
+    },
     "empty": {
         "en": "There was no question in that. Ask me about {titles}.",
         "ko": "질문을 찾지 못했습니다. {titles} 등을 물어보세요.",

@@ -61,7 +61,7 @@ def library_steps(ask: Ask, talk: Conversation, library: Library) -> tuple[Step,
         return (say,)
     sources = tuple(Source(hit.url, hit.title) for hit in hits)
     steps: list[Step] = [Search(queries_for(talk), sources)]
-    steps.extend(OpenPage(hit.url) for hit in _answering(hits, talk.topic.words)[:2])
+    steps.extend(OpenPage(hit.url) for hit in answering(hits, talk.topic.words)[:2])
     return (*steps, say)
 
 
@@ -100,7 +100,7 @@ def titles_to_try(library: Library, language: str) -> str:
     return ", ".join(titles[::step][:SHOWN_TITLES])
 
 
-def _answering(hits: Sequence[Hit], words: Sequence[Word]) -> list[Hit]:
+def answering(hits: Sequence[Hit], words: Sequence[Word]) -> list[Hit]:
     """The pages worth quoting: the best, the nearly as good, those that another word names."""
     if not hits:
         return []
@@ -120,7 +120,7 @@ def _answering(hits: Sequence[Hit], words: Sequence[Word]) -> list[Hit]:
 
 def _chosen(talk: Conversation, library: Library, hits: Sequence[Hit]) -> list[Quote]:
     kind = kind_of(talk.prompt)
-    pages = _answering(hits, talk.topic.words)
+    pages = answering(hits, talk.topic.words)
     count = _how_many(talk, kind)
     chosen: list[Quote] = []
     for number, hit in enumerate(pages):

@@ -202,7 +202,9 @@ def _is_wide(token: str) -> bool:
     return token[0] >= "\u1100"
 
 
-SENTENCE_END = re.compile(r"(?<=[.!?。])[\"”’)\]]*\s+(?=[\"“(\[]?[A-Z0-9가-힣\u00c0-\u024f`])|\n+")
+SENTENCE_END = re.compile(
+    r"(?<=[.!?。])[\"”’)\]]*\s+(?=[\"“'‘(\[]?[A-Z0-9가-힣\u00c0-\u024f`])|\n+"
+)
 ABBREVIATED = re.compile(r"(?:\b[A-Z]|\b(?:Mr|Mrs|Dr|St|vs|etc|e\.g|i\.e|No|approx))\.$")
 
 
