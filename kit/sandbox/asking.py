@@ -43,7 +43,7 @@ KOREAN = """
 마크다운 재미있는 중요한 주요 대략 지금 현재 오늘 최신 최근 주세요 줘 줄래 해줘 해주세요 해
 하세요 알아 알고 생각 말 곳 가볼 볼 만한 연표 연표로 타임라인
 타임라인으로 연대기 연대기로 연대순 용어집 퀴즈 플래시카드 표로 도표로
-이거 그거 저거 이것 그것 저것 건가요 거야 건 게 걸 때 더
+그건 그게 그걸 그때 그곳 거기 이건 이게 이거 그거 저거 이것 그것 저것 건가요 거야 건 게 걸 때 더
 """
 LOOSE_PARTICLES = """
 은 는 이 가 을 를 의 에 와 과 랑 도 로 으로 에서 까지 부터 이란 란 이랑 하고 에게 라는 이라는
@@ -62,7 +62,8 @@ GIVING = re.compile(
 )
 PHRASES = (
     re.compile(
-        r"(?i)\b(?:please\s+)?(?:search|browse|google|check|consult|look\s+up|look\s+on)\s+"
+        r"(?i)(?<!how do i )(?<!how can i )(?<!how to )\b(?:please\s+)?"
+        r"(?:search|browse|google|check|consult|look\s+up|look\s+on)\s+"
         r"(?:on\s+|in\s+|through\s+)?(?:the\s+)?(?:web|internet|net)(?:\s+(?:for|about|on|and|to))?\b"
     ),
     re.compile(
@@ -116,7 +117,12 @@ def topic_of(text: str) -> Topic:
     return Topic((), "", language(text))
 
 
+LETTER = re.compile(r"(?<![\w'’-])([b-hj-z]) (?=[a-z]{3})")
+"""A letter that belongs to the word after it: "p value", "x ray"."""
+
+
 def without_asking_phrases(text: str) -> str:
+    text = LETTER.sub(r"\1-", text)
     for phrase in PHRASES:
         text = phrase.sub(" ", text)
     return text

@@ -3,22 +3,32 @@
 BM25 proposes passages; `relevance` decides which of them answer. Nothing found is an empty list.
 """
 
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from kit.sandbox.asking import topic_of
 from kit.sandbox.pages import Page, Passage, passages
-from kit.sandbox.relevance import Question, Row, Shelf
+from kit.sandbox.relevance import Question, Row, Shelf, terms_of
 from kit.sandbox.shelves import Stamp, built_in, folder_pages, folder_stamps
 from kit.sandbox.words import Word, index_terms, language
 
 CANDIDATES = 60
 OTHER_LANGUAGE = 0.3
 SHELF_WEIGHT = {"folder": 1.3, "corpus": 1.0, "toolkit": 0.8}
+HEADED = 3.0
+"""A heading that holds the whole question is likely to stand over its answer."""
+GUIDE = 1.5
+"""A page that was written to be asked counts more than the documentation beside it."""
+OF_THE_TOOLKIT = re.compile(
+    r"(?i)^(?:kit|responses|sandbox|toolkit|litellm_\w+|kit_\w+|(?:샌드박스|매직|툴킷)\S{0,2})$"
+)
+NAMED = 4.0
+"""What it counts when the question names the toolkit or something of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +150,17 @@ class Library:
         page = passage.page
         coverage = self._shelf.coverage(page.url, question)
         total = score * self._shelf.fit(page.url, question) * SHELF_WEIGHT[page.shelf]
+        total *= 1 + HEADED * question.share(_terms_of_heading(passage.heading)) ** 2
+        if page.shelf == "toolkit":
+            total *= GUIDE if "/docs/" not in page.url else 1.0
+            total *= NAMED if any(OF_THE_TOOLKIT.match(w.text) for w in question.words) else 1.0
         total *= 1.0 if page.language == prefer else OTHER_LANGUAGE
         return Hit(page, passage.heading, passage.text, total, coverage)
+
+
+@lru_cache(maxsize=5000)
+def _terms_of_heading(heading: str) -> frozenset[str]:
+    return terms_of(heading)
 
 
 def _built_in_rows() -> list[tuple[Passage, Row]]:

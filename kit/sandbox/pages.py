@@ -48,6 +48,7 @@ def read_page(name: str, content: str, *, url: str, shelf: str) -> Page | None:
     readers = {"md": _markdown, "txt": _plain, "ipynb": _notebook, "csv": _table}
     if shelf == "toolkit":
         readers["ipynb"] = _prose  # its cells are examples: they speak of the world, not of the kit
+        content = FENCED.sub("", content)
     fields = readers[kind](name, content)
     text = fields["text"].strip()
     if not text:
@@ -100,6 +101,7 @@ def _flushed(gathered: list[str]) -> Iterator[str]:
         gathered.clear()
 
 
+FENCED = re.compile(r"^```[^\n]*\n(?:(?!```)[^\n]*\n)*```$", re.M)
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.S)
 TARGET = r"\((?:[^()\n]|\([^()\n]{0,200}\)){0,500}\)"
 

@@ -79,12 +79,13 @@ def quotes(
         opens = passage.heading != heading
         heading = passage.heading
         named = terms_of(passage.page.title)
+        known = terms_of(passage.page.also)
         under = terms_of(passage.heading)
         for number, sentence in enumerate(sentences(passage.text)):
             text = _bounded(sentence)
             if not text or text in unlike:
                 continue
-            score = _score(text, words, named, under, kind)
+            score = _score(text, words, named, known, under, kind)
             score += 0.4 * (opens and number == 0) + 0.3 * (not found)
             score += 0.6 * (kind is None and _defines(text, passage.page.title))
             found.append(Quote(text, passage.page, passage.heading, score, len(found)))
@@ -95,15 +96,17 @@ def _score(
     text: str,
     words: Sequence[Word],
     named: frozenset[str],
+    known: frozenset[str],
     under: frozenset[str],
     kind: str | None,
 ) -> float:
     terms = terms_of(text)
     score = 0.0
     for word in words:
-        worth = 0.3 if holds(named, word) else 0.8 if word.light else 2.0
+        about = holds(named, word)
+        worth = 0.3 if about else 0.8 if word.light else 1.2 if holds(known, word) else 2.0
         if holds(terms, word):
-            score += worth
+            score += worth * (1.3 if holds(under, word) else 1.0)
         elif holds(under, word):
             score += worth * 0.7
     if kind and SIGNS[kind].search(text):

@@ -3,6 +3,7 @@
 With `web_search` the same answer is preceded by the search and the page that was opened for it.
 """
 
+import re
 from collections.abc import Sequence
 
 from kit.sandbox.dialogue import Conversation, remembered
@@ -85,7 +86,33 @@ def quoted_answer(talk: Conversation, library: Library, hits: Sequence[Hit]) -> 
     chosen = _chosen(talk, library, hits)
     if not chosen:
         return Say(phrase("no_more", talk.language, topic=hits[0].title))
+    if _particular(talk) and not _answered(talk, library, chosen):
+        return nothing_found(talk, library)
     return _written(talk, hits, chosen)
+
+
+PARTICULAR = ("when", "who", "number", "where")
+SUPERLATIVE = re.compile(
+    r"(?i)\b(?:(?:high|larg|bigg|tall|long|fast|old|small|deep|rich|young|new)i?est|first|last|most)\b|"
+    r"가장|제일|최대|최고|최초"
+)
+
+
+def _particular(talk: Conversation) -> bool:
+    """Whether one thing is asked for, so that a page that merely speaks of the subject is none."""
+    if talk.follows_up:
+        return False
+    return kind_of(talk.prompt) in PARTICULAR or bool(SUPERLATIVE.search(talk.prompt))
+
+
+def _answered(talk: Conversation, library: Library, chosen: Sequence[Quote]) -> bool:
+    """Whether the quotations hold a word of the question that the page's own names do not."""
+    pages = " ".join(f"{quote.page.title} {quote.page.also}" for quote in chosen)
+    named = terms_of(pages)
+    heavy = [word for word in library.mended(talk.topic.words) if not word.light]
+    beside = [word for word in heavy if not holds(named, word)]
+    said = terms_of(" ".join(f"{quote.heading}\n{quote.text}" for quote in chosen))
+    return not beside or any(holds(said, word) for word in beside)
 
 
 def nothing_found(talk: Conversation, library: Library) -> Say:

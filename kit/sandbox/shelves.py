@@ -63,9 +63,11 @@ def folder_pages(folders: Sequence[Path], stamps: Sequence[Stamp]) -> Iterator[P
 
 
 def _corpus() -> Iterator[Page]:
-    for path in sorted(CORPUS.glob("*.md")):
-        if page := _page(path, f"{ADDRESS}/corpus/{path.stem}", "corpus"):
-            yield page
+    """What the sandbox knows of the world, and below it what newcomers ask about the toolkit."""
+    for folder, shelf in ((CORPUS, "corpus"), (CORPUS / "toolkit", "toolkit")):
+        for path in sorted(folder.glob("*.md")):
+            if page := _page(path, f"{ADDRESS}/{shelf}/{path.stem}", shelf):
+                yield page
 
 
 def _toolkit() -> Iterator[Page]:

@@ -15,7 +15,7 @@ LATIN_RUN = re.compile(r"[A-Za-z\u00c0-\u024f][A-Za-z0-9\u00c0-\u024f_]*(?:['’
 HYPHENED = re.compile(r"\b[A-Za-z][-/][A-Za-z]+")
 """One letter and a word, such as "K-pop", "p-value", "A/B": one word, found as "kpop" too."""
 TOKEN = re.compile(
-    rf"{HYPHENED.pattern}|"
+    rf"{HYPHENED.pattern}|(?<![\w-])-[a-z](?![\w-])|"
     r"\d+(?:[.,:]\d+)*"
     rf"|{LATIN_RUN.pattern}"
     r"|[가-힣]+"
@@ -27,7 +27,7 @@ ENDINGS = """
 이라고 라고 이란 란 이랑 랑 에서 에게 에는 에도 까지 부터 처럼 보다 마다 조차 마저 밖에 으로 로는
 로도 로의 하고 한테 께서 이나 이든 이며 이면 이고 에의 과의 와의 들의 들은 들이 들을 들 의 을 를
 은 는 이 가 에 와 과 도 로 나 만 요 야 님 인 이야 이에요 예요 입니다 인가요 인가 인지 이지 이죠
-였던 이던
+였던 이던 려면 으려면
 """
 PARTICLES = tuple(sorted(ENDINGS.split(), key=len, reverse=True))
 SURE_PARTICLE = re.compile(
@@ -144,6 +144,8 @@ def readings_of(word: str) -> tuple[str, ...]:
     for particle in PARTICLES:
         if word.endswith(particle) and len(word) > len(particle):
             found.append(word[: -len(particle)])
+    if len(word) > 2 and word.endswith("기"):  # a verb as a noun: 바꾸기
+        found.append(word[:-1])
     cut = next((i for i, syllable in enumerate(word) if i >= 2 and syllable in VERBAL), None)
     if cut is not None:
         found.append(word[:cut])

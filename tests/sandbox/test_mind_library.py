@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from kit.sandbox.library import Library
+from kit.sandbox.mind import answer
+from kit.sandbox.steps import Ask, Say, Turn
 
 LIBRARY = Library.open()
 
@@ -82,6 +84,36 @@ def test_the_first_hit_is_the_page_the_question_is_about(question: str, slug: st
     hits = LIBRARY.search(question)
     assert hits, question
     assert slug == hits[0].url.rsplit("/", 1)[-1]
+
+
+ITSELF = [
+    ("How do I keep my key out of notebooks?", "Never write a key into a cell"),
+    ("what does -c do in %%responses", "last cell's conversation"),
+    ("where does kit look for LITELLM_BASE_URL", "four places"),
+    ("how do I stop a running cell", "Press ■"),
+    ("how do I search the web from a cell?", "--web-search"),
+    ("what is the sandbox?", "no language model"),
+    ("키를 노트북에 남기지 않으려면?", "키는 셀에 적지 않는다"),
+    ("샌드박스가 뭐야?", "언어 모델은 없다"),
+    ("웹 검색은 어떻게 켜?", "--web-search"),
+    ("모델을 바꾸려면?", "%kit model"),
+    ("설치는 어떻게 해?", "make lab"),
+    ("실행 중인 셀을 멈추려면?", "커널 중단"),
+]
+
+
+@pytest.mark.parametrize(("question", "holds"), ITSELF)
+def test_the_toolkit_can_be_asked_about_itself(question: str, holds: str):
+    assert holds in " ".join(
+        one.text for one in LIBRARY.passages_of(LIBRARY.search(question)[0].url)
+    )
+    last = answer(Ask((Turn("user", question),)), LIBRARY)[-1]
+    assert isinstance(last, Say) and holds in last.text
+
+
+@pytest.mark.parametrize("question", ["timeline of python", "history of the Moon landings", "key"])
+def test_examples_of_the_toolkit_are_no_sources_about_the_world(question: str):
+    assert not [hit for hit in LIBRARY.search(question) if "00-start" in hit.url]
 
 
 @pytest.mark.parametrize(

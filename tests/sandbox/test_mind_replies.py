@@ -142,7 +142,10 @@ def test_a_comparison_quotes_both_pages():
     assert {"tea", "coffee"} <= pages
 
 
-@pytest.mark.parametrize("prompt", ["capital of Liechtenstein?", "메타버스가 뭐야?", "asdfgh"])
+@pytest.mark.parametrize(
+    "prompt",
+    ["capital of Liechtenstein?", "메타버스가 뭐야?", "asdfgh", "highest mountain in South Korea"],
+)
 def test_nothing_found_is_said_plainly(prompt: str):
     answered = say(prompt, web_search=True)
     assert re.search("holds nothing|글이 없습니다", answered.text) and not answered.citations
