@@ -23,8 +23,9 @@ from kit.gateway.answer import Answer, answer_of
 from kit.gateway.body import answer_in
 from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.exchange import Exchange
+from kit.gateway.schemas import Schema
 from kit.gateway.stream import AsyncStream, Terms
-from kit.gateway.structured import Schema, parse
+from kit.gateway.structured import parse
 from kit.gateway.transport import open_transport
 from kit.gateway.wire import Api, Input, Options, body_of
 from kit.settings import Endpoint
@@ -228,15 +229,14 @@ class AsyncClient:
         """The answer, if it is one; else the error, which holds it."""
         try:
             self._check(answer)
-            if schema is None or not (answer.text or answer.refusal):
+            if schema is None or (answer.function_calls and not answer.text):
                 return answer
             if answer.refusal and not answer.text:
                 raise errors.ResponseFailed(f"The model refused: {answer.refusal[:300]}")
             if answer.status == "incomplete":
-                raise errors.ProtocolError(
-                    f"The answer was cut off ({answer.incomplete or 'no reason given'}), so it "
-                    "does not satisfy the schema; raise max_tokens."
-                )
+                raise errors.ProtocolError(_cut_off(answer.incomplete))
+            if not answer.text:
+                raise errors.ProtocolError("The model sent no text where an object was asked for.")
             return dataclasses.replace(answer, parsed=parse(answer.text, schema))
         except errors.KitError as error:
             error.answer = answer
@@ -262,6 +262,12 @@ def _path_of(id: str) -> str:
     if not id:
         raise errors.InputError("The id is empty.")
     return "/responses/" + urllib.parse.quote(id, safe="")
+
+
+def _cut_off(reason: str | None) -> str:
+    cure = {"max_output_tokens": "; raise max_tokens", None: ""}.get(reason, "")
+    told = (reason or "no reason given").replace("_", " ")
+    return f"The answer was cut off ({told}), so it does not satisfy the schema{cure}."
 
 
 def _which_model(offered: list[str]) -> str:

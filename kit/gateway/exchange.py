@@ -13,6 +13,7 @@ import random
 import re
 import time
 from collections.abc import Mapping
+from typing import Any, cast
 
 import httpx
 
@@ -27,7 +28,6 @@ from kit.settings import Endpoint
 
 __all__ = ["Exchange"]
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 MAX_ERROR_BYTES = 64 * 1024
 
 
@@ -182,11 +182,24 @@ class Exchange:
         return read_refusal(response.status_code, dict(response.headers), body, *self.secrets)
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(cast(Mapping[str, Any], value))
+    raise TypeError(f"a {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain).encode
+
+
 def _encoded(body: Wire) -> bytes:
     try:
-        return _encode(body).encode()
+        text = _encode(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.InputError(f"The request cannot be sent as JSON: {error}.") from None
+    try:
+        return text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, from a broken copy: only escapes hold it
-        return json.dumps(body).encode()
+        return json.dumps(body, default=_plain).encode()
 
 
 _CREDENTIAL = re.compile(r"(?i)authorization|cookie|key|token|secret")

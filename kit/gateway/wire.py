@@ -15,7 +15,7 @@ from typing import Any, Literal, TypedDict, cast
 from kit.errors import InputError
 from kit.gateway.attachments import file_part, image_part
 from kit.gateway.events import Wire, objects
-from kit.gateway.structured import Schema, format_of
+from kit.gateway.schemas import Schema, format_of
 
 __all__ = ["Api", "Input", "Options", "body_of", "items_of"]
 
@@ -95,6 +95,10 @@ def _check_names(options: Options) -> None:
 def items_of(given: Input, options: Options) -> list[Wire]:
     """The prompt with its attachments as input items."""
     if not isinstance(given, str):
+        if options.get("images") or options.get("files"):
+            raise InputError(
+                "Images and files go with a text prompt; a list of messages holds its own."
+            )
         items = _objects_of(given)
         if not items:
             raise InputError("The prompt is empty.")
@@ -111,13 +115,17 @@ def items_of(given: Input, options: Options) -> list[Wire]:
     return [{"role": "user", "content": content}]
 
 
-def _objects_of(given: Sequence[Any]) -> list[Wire]:
-    for one in given:
+def _objects_of(given: Any) -> list[Wire]:
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes | bytearray):
+        raise InputError(f"A prompt is text or a list of messages, not {_a(given)}.")
+    for one in cast(Sequence[Any], given):
         if not isinstance(one, Mapping):
-            raise InputError(
-                f"A prompt is text or a list of messages, not a list with a {type(one).__name__}."
-            )
-    return [dict(cast(Wire, one)) for one in given]
+            raise InputError(f"A prompt is text or a list of messages, not a list with {_a(one)}.")
+    return [dict(cast(Wire, one)) for one in cast(Sequence[Any], given)]
+
+
+def _a(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 # -- responses ---------------------------------------------------------------------------------
@@ -125,7 +133,7 @@ def _objects_of(given: Sequence[Any]) -> list[Wire]:
 
 def _responses_body(given: Input, items: list[Wire], options: Options) -> Wire:
     plain = isinstance(given, str) and len(items) == 1 and items[0]["content"] == given
-    tools = [dict(tool) for tool in options.get("tools") or ()]
+    tools = [_flat_tool(tool) for tool in options.get("tools") or ()]
     if search := options.get("web_search"):
         tools.append({"type": "web_search", **(search if isinstance(search, Mapping) else {})})
     schema = options.get("schema")
@@ -147,6 +155,15 @@ def _responses_body(given: Input, items: list[Wire], options: Options) -> Wire:
     }
 
 
+def _flat_tool(tool: Mapping[str, Any]) -> Wire:
+    """A function tool as the responses API has it; `strict` is said, for it is not off there."""
+    if tool.get("type") != "function":
+        return dict(tool)
+    inner = tool.get("function")
+    flat = {"type": "function", **cast(Wire, inner)} if isinstance(inner, Mapping) else dict(tool)
+    return {**flat, "strict": flat.get("strict", False)}
+
+
 def _listed(values: Sequence[str] | None) -> list[str] | None:
     return list(values) if values else None
 
@@ -161,16 +178,13 @@ def _chat_body(given: Input, items: list[Wire], options: Options) -> Wire:
     messages = _messages(items)
     if system := options.get("system"):
         messages.insert(0, {"role": "system", "content": system})
-    search = options.get("web_search")
     schema = options.get("schema")
     choice = options.get("tool_choice")
     return {
         "messages": messages,
         "tools": [_chat_tool(tool) for tool in options.get("tools") or ()] or None,
         "tool_choice": _chat_choice(choice) if choice is not None else None,
-        "web_search_options": dict(search if isinstance(search, Mapping) else {})
-        if search
-        else None,
+        "web_search_options": _chat_search(options.get("web_search")),
         "response_format": _chat_format(schema) if schema is not None else None,
         "reasoning_effort": options.get("effort"),
         # the legacy name: many local servers know no other, and gateways translate it
@@ -243,6 +257,19 @@ def _chat_tool(tool: Mapping[str, Any]) -> Wire:
     if tool.get("type") != "function" or "function" in tool:
         return dict(tool)
     return {"type": "function", "function": {k: v for k, v in tool.items() if k != "type"}}
+
+
+def _chat_search(search: bool | Mapping[str, Any] | None) -> Wire | None:
+    """The search options as chat has them: without the tool's type, the place nested."""
+    if not search:
+        return None
+    given = dict(search) if isinstance(search, Mapping) else {}
+    given.pop("type", None)
+    place = given.get("user_location")
+    if isinstance(place, Mapping) and "approximate" not in place:
+        rest = {key: value for key, value in cast(Wire, place).items() if key != "type"}
+        given["user_location"] = {"type": "approximate", "approximate": rest}
+    return given
 
 
 def _chat_choice(choice: str | Mapping[str, Any]) -> Any:
