@@ -26,7 +26,8 @@ sources cite citation citations citing link links reply respond response between
 become became come came make makes made called exactly actually ever still now today currently
 latest recent up out off down interesting important main key tl dr tldr eli5 basics basic
 general good best each per compare comparing brief investigate research study analyze analyse
-explore thoroughly thorough timeline timelines chronology chronological glossary pros cons quiz
+explore again once wat wut simpler terms
+thoroughly thorough timeline timelines chronology chronological glossary pros cons quiz
 quizzes flashcard flashcards faq faqs comprehensive comprehensively dive deep depth
 """
 KOREAN = """
@@ -41,9 +42,10 @@ KOREAN = """
 싶습니다 안녕 안녕하세요 감사합니다 고마워 부탁 부탁해 부탁해요 부탁드립니다 정리 요약 설명
 소개 답변 답 질문 내용 정보 자료 출처 인용 링크 목록 영어로 한국어로 한글로 영어 한국어
 마크다운 재미있는 중요한 주요 대략 지금 현재 오늘 최신 최근 주세요 줘 줄래 해줘 해주세요 해
-하세요 알아 알고 생각 말 곳 가볼 볼 만한 연표 연표로 타임라인
-타임라인으로 연대기 연대기로 연대순 용어집 퀴즈 플래시카드 표로 도표로
-그건 그게 그걸 그때 그곳 거기 이건 이게 이거 그거 저거 이것 그것 저것 건가요 거야 건 게 걸 때 더
+하세요 알아 알고 생각 말 곳 가볼 볼 만한
+연표 연표로 타임라인 타임라인으로 연대기 연대기로 연대순 용어집 퀴즈 플래시카드 표로 도표로
+다시 쉬운 말로 그건 그게 그걸 그때 그곳 거기 이건 이게 이거
+그거 저거 이것 그것 저것 건가요 거야 건 게 걸 때 더
 """
 LOOSE_PARTICLES = """
 은 는 이 가 을 를 의 에 와 과 랑 도 로 으로 에서 까지 부터 이란 란 이랑 하고 에게 라는 이라는
@@ -52,6 +54,7 @@ LOOSE_PARTICLES = """
 STOP = frozenset(ENGLISH.split())
 STOP_KOREAN = frozenset((KOREAN + LOOSE_PARTICLES).split())
 
+ASKING_WORD = re.compile(r"^(?:언제|누구|누가|어디|얼마|무엇|어때|어떠|어땠)\S{0,4}$")
 ASKING_VERB = re.compile(
     r"^(?:알려|가르쳐|설명|정리|요약|조사|연구|분석|비교|검색|소개|찾아|말해|이야기|얘기|보여|들려|써|적어|"
     r"작성|답|답변|대답|추천|나열|제시|번역|만들어|해|부탁|확인|리서치|서치|탐구|알아봐|알아|정리하|파헤쳐)"
@@ -85,6 +88,7 @@ PHRASES = (
         r"(?i)\b(?:(?:give|return|write|produce|as|in|with|make)\s+(?:me\s+)?(?:an?\s+|the\s+)?)?"
         r"(?:short\s+)?(?:markdown|json)[\s_]+(?:brief|report|outline|object|format)\b"
     ),
+    re.compile(r"(?i)(?:을|를)?\s*(?:json|마크다운|markdown)\s*(?:개요|형식|보고서|브리프)?(?:으로|로)(?=\s|$)"),
     re.compile(r"(?i)\b(?:deep\s+dive|in[\s-]depth)\b(?:\s+(?:on|into|about))?"),
 )  # fmt: skip
 
@@ -117,7 +121,7 @@ def topic_of(text: str) -> Topic:
     return Topic((), "", language(text))
 
 
-LETTER = re.compile(r"(?<![\w'’-])([b-hj-z]) (?=[a-z]{3})")
+LETTER = re.compile(r"(?<!\S)([b-hj-z]) (?=[a-z]{3})")
 """A letter that belongs to the word after it: "p value", "x ray"."""
 
 
@@ -131,7 +135,7 @@ def without_asking_phrases(text: str) -> str:
 def is_asking(token: str) -> bool:
     """Whether a token only asks, or only joins other words."""
     if is_hangul(token):
-        if token in STOP_KOREAN or bare(token) in STOP_KOREAN:
+        if ASKING_WORD.match(token) or token in STOP_KOREAN or bare(token) in STOP_KOREAN:
             return True
         return bool(ASKING_VERB.match(token) and (GIVING.search(token) or len(token) <= 2)) or (
             bool(GIVING.search(token)) and len(token) <= 5

@@ -52,6 +52,10 @@ MATERIAL = re.compile(
     r"(?i)\b(?:extract|parse|classif\w*|label|sentiment|categori[sz]e|analy[sz]e|following|this|text|from|read|"
     r"turn|convert|review|tag|detect|summari[sz]e)\b|추출|분류|뽑아|다음|아래|읽|감정|감성|정리|리뷰|변환|요약"
 )
+EXTRACTS = re.compile(
+    r"(?i)[^.\n]*\b(?:extract|parse|pull\s+out|classify)\b[^.\n]*\.?\s*$|[^.\n]*(?:추출|분류|뽑아)[^.\n]*$"
+)
+"""The task at the end of a text that it is about."""
 LONG = 160
 
 
@@ -59,6 +63,8 @@ def _given(talk: Conversation) -> str:
     """The caller's own text: what functions returned, or what follows words that introduce it."""
     if talk.outputs:
         return "\n".join(turn.text for turn in talk.outputs)
+    if EXTRACTS.search(talk.prompt) and len(talk.prompt) > 60 and not text_within(talk.prompt):
+        return EXTRACTS.sub("", talk.prompt).strip()
     text = text_within(talk.prompt)
     head = talk.prompt[: max(0, len(talk.prompt) - len(text))]
     return text if len(text) > LONG or MATERIAL.search(f"{head} {talk.instructions}") else ""

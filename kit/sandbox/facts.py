@@ -78,6 +78,13 @@ TEXTS = (
     (r"(?i)question|query|질문|문제", "question"),
     (r"(?i)^(?:correct_?)?answer|^back$|정답|답변|^답$", "answer"),
 )  # fmt: skip
+TELLS = re.compile(
+    r"(?i)text|answer|content|explanation|reason|detail|fact|event|what|note|result|message|body|"
+    r"analysis|conclusion|insight|comment|history|background|story|paragraph|definition|meaning|"
+    r"invention|happened|milestone|achievement|finding|point|value|why|how|^[a-z]$|"
+    r"설명|내용|답|이유|근거|배경|역사|정의|뜻|의미|사건|결론"
+)
+"""Fields that any sentence serves; others want one that speaks of them."""
 PLACE = re.compile(
     r"(?<=\bof )(?:[A-Z][\w\u00c0-\u024f]+ ?)+\b|(?<=\bin )(?:[A-Z][\w\u00c0-\u024f]+ ?)+\b"
 )
@@ -122,7 +129,7 @@ def text_for(name: str, schema: Schema, fact: Fact, prompt: str) -> str | None:
     if kind in PARTICULAR:
         return _particular(kind, fact) or (None if "null" in types_of(schema) else "")
     match kind:
-        case "url" if fact.url:
+        case "url":
             return fact.url
         case "heading":
             return fact.heading or fact.title
@@ -148,7 +155,14 @@ def _text(name: str, fact: Fact) -> str:
         return fact.text
     if side := next((one for one in fact.parts if one.parts and one.is_named(name)), None):
         return _side(side, fact.heading)
-    return _near(name, fact) or next(iter(fact.sentences), "") or fact.summary
+    section = next((one for one in fact.parts if _headed(name, one)), None)
+    if found := (section and section.text) or _near(name, fact):
+        return found
+    return (next(iter(fact.sentences), "") or fact.summary) if TELLS.search(name) else ""
+
+
+def _headed(name: str, part: Fact) -> bool:
+    return bool(part.heading) and bool(meanings_of(name) & meanings_of(part.heading))
 
 
 def _side(page: Fact, heading: str) -> str:

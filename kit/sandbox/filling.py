@@ -44,7 +44,7 @@ class Filler:
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
-            own = "" if fact.material else f"{self._prompt}\n{fact.title}\n"
+            own = "" if fact.material or fact.alone else f"{self._prompt}\n{fact.title}\n"
             return member(schema["enum"], f"{own}{fact.text}", fact)
         if "anyOf" in schema:
             return self._value(name, self._option(schema["anyOf"], depth), fact, depth, place)

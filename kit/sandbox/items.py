@@ -11,6 +11,7 @@ from dataclasses import replace
 from kit.sandbox.facts import DATED, SOURCES, Fact, can_fill, kind_of_text
 from kit.sandbox.figures import wants_year, years_in
 from kit.sandbox.given import read_record, records_in
+from kit.sandbox.judging import members_named
 from kit.sandbox.schema import Schema, is_mapping, types_of
 from kit.sandbox.spans import NUMBER
 from kit.sandbox.words import is_hangul
@@ -119,6 +120,9 @@ def facts_for_values(name: str, item: Schema, fact: Fact, most: int) -> list[Fac
         numbers = map(str, years_in(fact.best or fact.text)) if wants_year(name) else None
         found = dict.fromkeys(numbers or NUMBER.findall(fact.text))
         return [replace(fact, text=number, parts=(), best="") for number in found][:most]
+    if members := item.get("enum"):
+        named = members_named(members, f"{fact.title}\n{fact.text}")
+        return [replace(fact, text=str(one), title="", alone=True) for one in named][:most]
     for side, holds, unless in SIDES:
         if side.search(name):
             told = [one for one in _single(fact) if one.of_focus] or _single(fact)

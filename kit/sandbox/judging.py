@@ -9,6 +9,7 @@ from typing import Any
 
 from kit.sandbox.facts import Fact
 from kit.sandbox.lexicon import meanings_of
+from kit.sandbox.relevance import terms_of
 
 PRAISES = re.compile(
     r"(?i)\b(?:lov(?:e|es|ed|ing)|great|excellent|amazing|awesome|wonderful|fantastic|perfect(?:ly)?|happy|good|nice|best|"
@@ -29,8 +30,8 @@ FEELINGS = (
                         r"긍정\S*|좋음|만족|행복)$")),
     ("bad", re.compile(r"(?i)^(?:very[_ ])?(?:negative|neg|sad|angry|bad|unhappy|"
                        r"dissatisfied|부정\S*|나쁨|불만|슬픔)$")),
-    ("none", re.compile(r"(?i)^(?:neutral|none|unknown|other|unclear|mixed|not[_ ]sure|n/?a|"
-                        r"중립\S*|기타|없음|모름|알\s*수\s*없음)$")),
+    ("none", re.compile(r"(?i)^(?:neutral|none|unknown|other|unclear|unsure|maybe|mixed|"
+                        r"not[_ ]sure|n/?a|중립\S*|기타|없음|모름|알\s*수\s*없음)$")),
 )  # fmt: skip
 YES_OR_NO = (
     re.compile(r"(?i)^(?:yes|true|y|예|네|맞음|참)$"),
@@ -65,6 +66,12 @@ def member(members: Sequence[Any], text: str, fact: Fact) -> object:
     return felt.get("none", members[0])
 
 
+def members_named(members: Sequence[Any], text: str) -> list[object]:
+    """Every member that a text names, in the order of the choices."""
+    lowered = text.lower()
+    return [one for one in members if str(one).lower().replace("_", " ") in lowered]
+
+
 def feeling(text: str) -> str:
     """`good`, `bad` or `none`, by counting words of praise and blame; "not good" is blame."""
     score = 0
@@ -95,4 +102,7 @@ def truth_for(name: str, fact: Fact) -> bool:
 
 
 def affirmed(fact: Fact) -> bool:
-    return not DENIES.search(next(iter(fact.sentences), ""))
+    """Whether the best sentence speaks of what was asked, and does not deny it."""
+    best = next(iter(fact.sentences), "")
+    speaks = not fact.focus or not fact.focus.isdisjoint(terms_of(best))
+    return speaks and not DENIES.search(best)

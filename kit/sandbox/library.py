@@ -20,6 +20,7 @@ from kit.sandbox.words import Word, index_terms, language
 CANDIDATES = 60
 OTHER_LANGUAGE = 0.3
 SHELF_WEIGHT = {"folder": 1.3, "corpus": 1.0, "toolkit": 0.8}
+LITTLE = 0.6
 HEADED = 3.0
 """A heading that holds the whole question is likely to stand over its answer."""
 GUIDE = 1.5
@@ -78,6 +79,8 @@ class Library:
         """The best passages for words, at most `each` of a page; pages in `prefer` come first."""
         with self._lock:
             self._renew()
+            if all(word.text.isdigit() and len(word.text) != 4 for word in words):
+                return []  # figures alone stand on any page
             question = self._shelf.question(words)
             return _of_each_page(_of_one_world(self._ranked(question, prefer)), each)[:limit]
 
@@ -143,7 +146,8 @@ class Library:
         ).fetchall()
         hits = [self._hit(number, score, question, prefer) for number, score in found]
         relevant = [hit for hit in hits if self._shelf.relevant(hit.url, question)]
-        return sorted(relevant, key=lambda hit: -hit.score)
+        most = max((hit.coverage for hit in relevant), default=0.0)
+        return sorted(relevant, key=lambda hit: _discounted(hit, most), reverse=True)
 
     def _hit(self, number: int, score: float, question: Question, prefer: str) -> Hit:
         passage = self._passages[number]
@@ -156,6 +160,11 @@ class Library:
             total *= NAMED if any(OF_THE_TOOLKIT.match(w.text) for w in question.words) else 1.0
         total *= 1.0 if page.language == prefer else OTHER_LANGUAGE
         return Hit(page, passage.heading, passage.text, total, coverage)
+
+
+def _discounted(hit: Hit, most: float) -> float:
+    """The score, less where another page knows far more of the question, in whatever language."""
+    return hit.score * (OTHER_LANGUAGE if hit.coverage < most * LITTLE else 1.0)
 
 
 @lru_cache(maxsize=5000)

@@ -21,7 +21,7 @@ KINDS = (
     ("query", r"query|quer|topic|keyword|search|subject|term|phrase|\bq\b|about|주제|검색어"),
     ("content", r"text|message|body|content|note|description|title|summary|comment|sentence|"
      r"내용|본문|제목|메시지"),
-    ("symbol", r"symbol|ticker|code|\bid\b|_id|identifier|sku|번호"),
+    ("symbol", r"symbol|ticker|code|number$|\bno$|\bid\b|_id|identifier|sku|번호"),
     ("name", r"name|user|person|author|customer|title|이름|recipient"),
 )  # fmt: skip
 CURRENCIES = {

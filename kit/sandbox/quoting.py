@@ -104,7 +104,15 @@ def _score(
     score = 0.0
     for word in words:
         about = holds(named, word)
-        worth = 0.3 if about else 0.8 if word.light else 1.2 if holds(known, word) else 2.0
+        worth = (
+            0.3
+            if about
+            else 0.8
+            if word.light and not word.text.isdigit()
+            else 1.2
+            if holds(known, word)
+            else 2.0
+        )
         if holds(terms, word):
             score += worth * (1.3 if holds(under, word) else 1.0)
         elif holds(under, word):

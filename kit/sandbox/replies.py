@@ -10,7 +10,7 @@ from kit.sandbox.dialogue import Conversation, remembered
 from kit.sandbox.excerpt import excerpt_of
 from kit.sandbox.library import Hit, Library
 from kit.sandbox.phrases import phrase
-from kit.sandbox.quoting import Draft, Quote, kind_of, leads, quotes, telling
+from kit.sandbox.quoting import Draft, Quote, best, kind_of, leads, quotes, telling
 from kit.sandbox.relevance import holds, terms_of
 from kit.sandbox.steps import Ask, OpenPage, Say, Search, Source, Step
 from kit.sandbox.sums import computed
@@ -92,6 +92,7 @@ def quoted_answer(talk: Conversation, library: Library, hits: Sequence[Hit]) -> 
 
 
 PARTICULAR = ("when", "who", "number", "where")
+OF_THE_DAY = re.compile(r"(?i)\b(?:today|tomorrow|tonight|right\s+now)\b|오늘|내일|지금")
 SUPERLATIVE = re.compile(
     r"(?i)\b(?:(?:high|larg|bigg|tall|long|fast|old|small|deep|rich|young|new)i?est|first|last|most)\b|"
     r"가장|제일|최대|최고|최초"
@@ -102,14 +103,16 @@ def _particular(talk: Conversation) -> bool:
     """Whether one thing is asked for, so that a page that merely speaks of the subject is none."""
     if talk.follows_up:
         return False
-    return kind_of(talk.prompt) in PARTICULAR or bool(SUPERLATIVE.search(talk.prompt))
+    asks = kind_of(talk.prompt) in PARTICULAR or SUPERLATIVE.search(talk.prompt)
+    dated = any(word.text.isdigit() for word in talk.topic.words)
+    return bool(asks or dated or OF_THE_DAY.search(talk.prompt))
 
 
 def _answered(talk: Conversation, library: Library, chosen: Sequence[Quote]) -> bool:
     """Whether the quotations hold a word of the question that the page's own names do not."""
     pages = " ".join(f"{quote.page.title} {quote.page.also}" for quote in chosen)
     named = terms_of(pages)
-    heavy = [word for word in library.mended(talk.topic.words) if not word.light]
+    heavy = [word for word in library.mended(talk.topic.words) if _tells(word)]
     beside = [word for word in heavy if not holds(named, word)]
     said = terms_of(" ".join(f"{quote.heading}\n{quote.text}" for quote in chosen))
     return not beside or any(holds(said, word) for word in beside)
@@ -156,11 +159,18 @@ def _chosen(talk: Conversation, library: Library, hits: Sequence[Hit]) -> list[Q
         )
         words = library.mended(talk.topic.words)
         found = quotes(library.passages_of(hit.url), words, kind=kind, unlike=talk.said)
-        beside = [word for word in words if not word.light and not _entitles(word, hit)]
+        beside = [word for word in words if _tells(word) and not _entitles(word, hit)]
         answered = any(holds(terms_of(quote.text), word) for quote in found for word in beside)
         overview = kind is None and not answered and share > 1
-        chosen.extend(leads(found, share) if overview else telling(found, share))
+        exact = bool(talk.shape.sentences or talk.shape.bullets) and len(pages) == 1
+        pick = leads if overview else best if exact else telling
+        chosen.extend(pick(found, share))
     return chosen[:count] if talk.shape.sentences or talk.shape.bullets else chosen
+
+
+def _tells(word: Word) -> bool:
+    """Whether a word says what of a subject is asked: no verb, no "history"; but a year does."""
+    return not word.light or word.text.isdigit()
 
 
 def _entitles(word: Word, hit: Hit) -> bool:

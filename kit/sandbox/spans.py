@@ -68,6 +68,10 @@ TRAILING = re.compile(
 )
 
 
+COUNTER = re.compile(r"\s*(?:장|명|개|잔|번|권|대|마리|박|사람|분|병|그릇|시간|달|살|자리)")
+"""After these a Korean numeral is a number: 두 장, 세 명."""
+
+
 class Text:
     """A prompt that values are read from, each of them once."""
 
@@ -135,7 +139,10 @@ class Text:
     def _spoken(self) -> int | float | None:
         for match in TOKEN.finditer(self.text):
             value = NUMBER_WORDS.get(match.group().lower())
-            if value is not None and not is_hangul(match.group()) and self._free(*match.span()):
+            counted = COUNTER.match(self.text, match.end())
+            if is_hangul(match.group()) and not counted:
+                continue
+            if value is not None and self._free(*match.span()):
                 self._taken.append(match.span())
                 return value
         return None

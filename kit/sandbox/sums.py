@@ -40,6 +40,8 @@ def computed(prompt: str) -> str | None:
 
 def as_expression(text: str) -> str:
     """Words of arithmetic as signs: "12 plus 30" -> "12 + 30"."""
+    text = re.sub(r"(?i)(?<=\d)\s*(?:%|percent)\s+of\s+(?=\d)", " / 100 * ", text)
+    text = re.sub(r"(\d[\d.,]*)의\s*(\d[\d.]*)\s*(?:%|퍼센트|프로)", r"\1 * \2 / 100", text)
     for pattern, sign in SPOKEN:
         text = re.sub(rf"(?<=[\d)\s])(?:{pattern[4:] if pattern.startswith('(?i)') else pattern})"
                       r"(?=[\s\d(])", f" {sign} ", text, flags=re.IGNORECASE)  # fmt: skip

@@ -94,6 +94,8 @@ def test_asked_about_itself_it_says_what_it_can_do(prompt: str):
         ("how do i stop my pandas from dropping leading zeros", "dtype=str"),
         ("who invented the transistor", "John Bardeen"),
         ("서울 지하철 언제 개통", "1974년 8월 15일"),
+        ("한산도 대첩은 언제였어?", "1592년 한산도에서"),
+        ("What happened in Seoul in 1974?", "15 August 1974"),
     ],
 )
 def test_the_sentence_that_answers_is_quoted(prompt: str, holds: str):
@@ -144,7 +146,14 @@ def test_a_comparison_quotes_both_pages():
 
 @pytest.mark.parametrize(
     "prompt",
-    ["capital of Liechtenstein?", "메타버스가 뭐야?", "asdfgh", "highest mountain in South Korea"],
+    [
+        "capital of Liechtenstein?",
+        "메타버스가 뭐야?",
+        "asdfgh",
+        "highest mountain in South Korea",
+        "오늘 서울 날씨 어때?",
+        "Who is the president of France?",
+    ],
 )
 def test_nothing_found_is_said_plainly(prompt: str):
     answered = say(prompt, web_search=True)
@@ -211,7 +220,13 @@ def test_instructions_shape_the_answer_too():
 
 @pytest.mark.parametrize(
     ("prompt", "value"),
-    [("what is 2+2?", "4"), ("12 곱하기 3은?", "36"), ("12 plus 30", "42"), ("7/2 =", "3.5")],
+    [
+        ("What's 15% of 240?", "36"),
+        ("what is 2+2?", "4"),
+        ("12 곱하기 3은?", "36"),
+        ("12 plus 30", "42"),
+        ("7/2 =", "3.5"),
+    ],
 )
 def test_a_sum_is_computed(prompt: str, value: str):
     assert say(prompt).text.split("\n")[0] == value

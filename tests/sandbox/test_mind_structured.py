@@ -168,3 +168,18 @@ def test_pages_about_the_toolkit_stay_out_of_a_list_about_the_world():
     for prompt in ("coffee", "history of the moon landing", "김치"):
         found = document(prompt, record(items=rows(item)))["items"]
         assert found and not [one for one in found if "/toolkit/" in one["url"]]
+
+
+def test_a_text_may_come_before_the_task():
+    fields = record(invoice_number=S, date=S, total=NUM, currency=S, vendor=S)
+    bill = "Invoice no. 4471, dated 3 May 2024, total 1,250.50 EUR, from Nordwind GmbH."
+    found = document(f"{bill} Extract the fields.", fields)
+    assert list(found.values()) == ["4471", "3 May 2024", 1250.5, "EUR", "Nordwind GmbH"]
+
+
+def test_of_several_choices_all_that_the_text_names_are_taken():
+    topics = rows({"type": "string", "enum": ["배송", "제품", "환불", "가격"]})
+    found = document(
+        "리뷰: 배송은 빨랐지만 제품이 고장났어요. 환불해 주세요", record(topics=topics)
+    )
+    assert found["topics"] == ["배송", "제품", "환불"]
