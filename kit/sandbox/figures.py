@@ -69,6 +69,9 @@ def figure_in(name: str, sentence: str, *, alone: bool = False) -> int | float |
     not stand beside the field's words.
     """
     if wants_year(name):
+        of_what = meanings_of(name) - meanings_of("year date time since")
+        if of_what and not alone and not of_what & meanings_of(sentence):
+            return None  # the year of something else
         return next(iter(years_in(sentence)), None)
     speaks = bool(meanings_of(name) & meanings_of(sentence))
     for wanted, pattern in UNITS:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from kit.sandbox.lexicon import concept, meanings_of
 from kit.sandbox.pages import Page, Passage
 from kit.sandbox.relevance import holds, terms_of
 from kit.sandbox.steps import Citation, Say, count_tokens
@@ -117,6 +118,8 @@ def _score(
             score += worth * (1.3 if holds(under, word) else 1.0)
         elif holds(under, word):
             score += worth * 0.7
+        elif not word.light and concept(word.text) & meanings_of(text):
+            score += worth * 0.6  # "population" and "people live" speak of the same
     if kind and SIGNS[kind].search(text):
         score += 1.2
     return score

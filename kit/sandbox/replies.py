@@ -86,6 +86,8 @@ def quoted_answer(talk: Conversation, library: Library, hits: Sequence[Hit]) -> 
     chosen = _chosen(talk, library, hits)
     if not chosen:
         return Say(phrase("no_more", talk.language, topic=hits[0].title))
+    if _beside_the_point(talk, library, chosen):
+        return nothing_found(talk, library)
     if _particular(talk) and not _answered(talk, library, chosen):
         return nothing_found(talk, library)
     return _written(talk, hits, chosen)
@@ -106,6 +108,14 @@ def _particular(talk: Conversation) -> bool:
     asks = kind_of(talk.prompt) in PARTICULAR or SUPERLATIVE.search(talk.prompt)
     dated = any(word.text.isdigit() for word in talk.topic.words)
     return bool(asks or dated or OF_THE_DAY.search(talk.prompt))
+
+
+def _beside_the_point(talk: Conversation, library: Library, chosen: Sequence[Quote]) -> bool:
+    """Whether neither the pages' names nor the quotations hold any word of the question."""
+    heavy = [word for word in library.mended(talk.topic.words) if _tells(word)]
+    names = (f"{quote.page.title} {quote.page.also} {quote.page.summary}" for quote in chosen)
+    terms = terms_of(" ".join([*names, *(quote.text for quote in chosen)]))
+    return bool(heavy) and not any(holds(terms, word) for word in heavy)
 
 
 def _answered(talk: Conversation, library: Library, chosen: Sequence[Quote]) -> bool:

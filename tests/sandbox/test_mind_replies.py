@@ -160,38 +160,6 @@ def test_nothing_found_is_said_plainly(prompt: str):
     assert re.search("holds nothing|글이 없습니다", answered.text) and not answered.citations
 
 
-FOLLOW_UPS = [
-    (("Tell me about coffee", "…", "and when was that?"), "century"),
-    (("한글에 대해 알려줘", "…", "그건 언제 만들어졌어?"), "1443년"),
-    (("서울에 대해 알려줘", "…", "인구는?"), "940만"),
-    (("What is SQLite?", "…", "who made it?"), "Hipp"),
-    (("BTS 알려줘", "…", "멤버는 누구야?"), "정국"),
-    (("Tell me about Paris", "…", "what about Tokyo?"), "Tokyo is the capital"),
-    (("Tell me about Paris", "…", "how tall is the tower there?"), "330 metres"),
-    (("who invented the transistor", "…", "and the integrated circuit?"), "Kilby"),
-]
-
-
-@pytest.mark.parametrize(("turns", "holds"), FOLLOW_UPS)
-def test_a_follow_up_is_about_what_was_spoken_of(turns: tuple[str, ...], holds: str):
-    assert holds in say(*turns).text
-
-
-def test_more_says_what_has_not_been_said():
-    first = say("Tell me about TLS").text
-    more = say("Tell me about TLS", first, "tell me more").text
-    said = {line for line in re.findall(r"^> (.+?) \(\[", first, re.M)}
-    assert said and said.isdisjoint(re.findall(r"^> (.+?) \(\[", more, re.M))
-
-
-@pytest.mark.parametrize(
-    ("told", "asked"),
-    [("My name is Alice.", "What is my name?"), ("내 이름은 민수야", "내 이름이 뭐야?")],
-)
-def test_what_the_person_said_is_remembered_in_their_words(told: str, asked: str):
-    assert told in say(told, "OK", asked).text
-
-
 @pytest.mark.parametrize(
     ("prompt", "count"),
     [
