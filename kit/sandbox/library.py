@@ -6,6 +6,7 @@ BM25 proposes passages; `relevance` decides which of them answer. Nothing found 
 import re
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -59,6 +60,7 @@ class Library:
         self._stamps: tuple[Stamp, ...] | None = None
         self._lock = threading.RLock()
         self._index = sqlite3.connect(":memory:", check_same_thread=False)
+        weakref.finalize(self, self._index.close)  # Python 3.13 warns of what nobody closed
         self._passages: list[Passage] = []
         self._shelf = Shelf(())
 
