@@ -20,9 +20,11 @@ __all__ = [
     "MAX_BODY_BYTES",
     "answer_in",
     "decoded",
+    "headers_of",
     "is_answer",
     "not_json",
     "read_bounded",
+    "scrubbed",
     "stream_of",
 ]
 
@@ -83,6 +85,25 @@ async def read_bounded(response: httpx.Response, limit: int, *, cut: bool = Fals
     finally:
         await response.aclose()
     return b"".join(pieces)[:limit]
+
+
+def scrubbed(content: bytes, secrets: tuple[str, ...]) -> bytes:
+    """`content` without the secrets that a gateway put into it."""
+    for secret in secrets:
+        for form in (secret, secret.replace("/", "\\/")):
+            if form.encode() in content:
+                content = content.replace(form.encode(), b"***")
+    return content
+
+
+def headers_of(response: httpx.Response, secrets: tuple[str, ...]) -> dict[str, str]:
+    """The headers, lower-case, without secrets that a gateway put into them."""
+    headers = dict(response.headers.items())  # `dict(response.headers)` looks each name up again
+    for secret in secrets:
+        for name, value in headers.items():
+            if secret in value:
+                headers[name] = value.replace(secret, "***")
+    return headers
 
 
 def stream_of(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -23,6 +23,7 @@ from kit.gateway.answer import Answer, answer_of
 from kit.gateway.body import answer_in
 from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.exchange import Exchange
+from kit.gateway.refusal import shown
 from kit.gateway.schemas import Schema
 from kit.gateway.stream import AsyncStream, Terms
 from kit.gateway.structured import parse
@@ -217,7 +218,7 @@ class AsyncClient:
         if self._offered is None:
             offered = await self.models()
             if len(offered) != 1:
-                raise errors.ModelMissing(_which_model(offered))
+                raise errors.ModelMissing(_which_model(offered, self._exchange.secrets))
             self._offered = offered[0]
         return self._offered
 
@@ -232,7 +233,7 @@ class AsyncClient:
             if schema is None or (answer.function_calls and not answer.text):
                 return answer
             if answer.refusal and not answer.text:
-                raise errors.ResponseFailed(f"The model refused: {answer.refusal[:300]}")
+                raise errors.ResponseFailed(f"The model refused: {shown(answer.refusal)}")
             if answer.status == "incomplete":
                 raise errors.ProtocolError(_cut_off(answer.incomplete))
             if not answer.text:
@@ -259,21 +260,23 @@ _PATHS: dict[Api, str] = {"responses": "/responses", "chat": "/chat/completions"
 
 def _path_of(id: str) -> str:
     """Ids are opaque, may be long, and may hold anything."""
-    if not id:
-        raise errors.InputError("The id is empty.")
+    if not id or id in (".", ".."):  # those two would name another path
+        raise errors.InputError(f"{id!r} is no id of a response.")
     return "/responses/" + urllib.parse.quote(id, safe="")
 
 
 def _cut_off(reason: str | None) -> str:
     cure = {"max_output_tokens": "; raise max_tokens", None: ""}.get(reason, "")
-    told = (reason or "no reason given").replace("_", " ")
+    told = shown(reason or "no reason given").replace("_", " ")
     return f"The answer was cut off ({told}), so it does not satisfy the schema{cure}."
 
 
-def _which_model(offered: list[str]) -> str:
+def _which_model(offered: list[str], secrets: tuple[str, ...]) -> str:
     if not offered:
         return "The gateway lists no model. Name one: set LITELLM_MODEL, or model=…"
-    shown = ", ".join(offered[:12]) + (
-        f" and {len(offered) - 12} more" if len(offered) > 12 else ""
+    names = ", ".join(shown(name, *secrets)[:80] for name in offered[:12])
+    more = f" and {len(offered) - 12} more" if len(offered) > 12 else ""
+    return (
+        f"The gateway offers several models: {names}{more}.\n"
+        "Choose one: set LITELLM_MODEL, or model=…"
     )
-    return f"The gateway offers several models: {shown}.\nChoose one: set LITELLM_MODEL, or model=…"

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
-import re
 import time
 from collections.abc import Mapping
-from typing import Any, cast
 
 import httpx
 
 from kit import errors
 from kit.gateway import failures
-from kit.gateway.body import MAX_BODY_BYTES, decoded, is_answer, read_bounded
+from kit.gateway.body import (
+    MAX_BODY_BYTES,
+    decoded,
+    headers_of,
+    is_answer,
+    read_bounded,
+    scrubbed,
+)
 from kit.gateway.events import Wire, error_of
 from kit.gateway.refusal import Refusal, read_refusal
+from kit.gateway.request import encoded, headers_for, secrets_in
 from kit.gateway.transport import UNSENT
 from kit.gateway.unreached import CONNECT_SECONDS, broken, distrusted, unreached
 from kit.settings import Endpoint
@@ -45,19 +50,10 @@ class Exchange:
         self.endpoint = endpoint
         self._transport = transport
         self._retries = retries
-        self._key = endpoint.api_key.reveal() if endpoint.api_key else ""
         self._urls: dict[str, httpx.URL] = {}
-        own = {
-            "host": httpx.URL(endpoint.base_url).netloc.decode("ascii"),
-            "user-agent": "responses-kit",
-            "accept-encoding": "gzip, deflate",
-            "content-type": "application/json",
-        }
-        keyed = {"authorization": f"Bearer {self._key}"} if self._key else {}
-        given = {**endpoint.headers, **(headers or {})}
-        self._headers = httpx.Headers({**own, **given, **keyed})
-        self.secrets = _secrets(self._key, given)
-        self._keyed = bool(self.secrets)
+        self._headers = headers_for(endpoint, {**endpoint.headers, **(headers or {})})
+        self.secrets = secrets_in(self._headers)
+        self._keyed = endpoint.api_key is not None or bool(self.secrets)
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -78,7 +74,7 @@ class Exchange:
         the answer, in seconds; without it the caller bounds the whole. Raises GatewayError; the
         response's status is below 300.
         """
-        content = _encoded(body) if body is not None else b""
+        content = encoded(body) if body is not None else b""
         create = method == "POST" and not path.endswith("/cancel")
         attempt = 0
         while True:
@@ -96,15 +92,21 @@ class Exchange:
                 if path.endswith("/cancel") and refusal.status == 409:
                     delay = None  # it has ended, and stays so
             else:
-                address = self.endpoint.base_url.removesuffix("/v1")
-                error = unreached(outcome, address, *self.secrets, create=create)
-                again = not distrusted(outcome) and (isinstance(outcome, UNSENT) or not create)
-                delay = failures.backoff(attempt, random.random()) if again else None
+                error, delay = self._unreached(outcome, attempt, create)
             attempt += 1
             late = delay is not None and time.monotonic() + delay >= deadline
             if delay is None or late or attempt > self._retries:
                 raise error from None
             await asyncio.sleep(delay)
+
+    def _unreached(
+        self, outcome: httpx.TransportError, attempt: int, create: bool
+    ) -> tuple[errors.GatewayError, float | None]:
+        """The error of a try without an answer, and when to try again."""
+        address = self.endpoint.base_url.removesuffix("/v1")
+        error = unreached(outcome, address, *self.secrets, create=create)
+        again = not distrusted(outcome) and (isinstance(outcome, UNSENT) or not create)
+        return error, failures.backoff(attempt, random.random()) if again else None
 
     async def json(
         self,
@@ -119,8 +121,8 @@ class Exchange:
         try:
             async with asyncio.timeout_at(_loop_time(deadline)):
                 response = await self.send(method, path, body, deadline=deadline, model=model)
-                headers = dict(response.headers.items())  # `dict(headers)` looks each name up
-                content = await read_bounded(response, MAX_BODY_BYTES)
+                headers = headers_of(response, self.secrets)
+                content = scrubbed(await read_bounded(response, MAX_BODY_BYTES), self.secrets)
                 raw = decoded(content, headers) if content or method != "DELETE" else {}
         except TimeoutError:
             raise late_error() from None
@@ -179,37 +181,8 @@ class Exchange:
                 body = await read_bounded(response, MAX_ERROR_BYTES, cut=True)
         except (TimeoutError, httpx.TransportError):
             pass  # the status says enough
-        return read_refusal(response.status_code, dict(response.headers), body, *self.secrets)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(cast(Mapping[str, Any], value))
-    raise TypeError(f"a {type(value).__name__}")
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain).encode
-
-
-def _encoded(body: Wire) -> bytes:
-    try:
-        text = _encode(body)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise errors.InputError(f"The request cannot be sent as JSON: {error}.") from None
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, from a broken copy: only escapes hold it
-        return json.dumps(body, default=_plain).encode()
-
-
-_CREDENTIAL = re.compile(r"(?i)authorization|cookie|key|token|secret")
-
-
-def _secrets(key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
-    """What must never be shown: the key, and what stands in headers that carry credentials."""
-    values = [value for name, value in headers.items() if _CREDENTIAL.search(name)]
-    bare = [value.partition(" ")[2] for value in values]  # without `Bearer`, `Basic`
-    return tuple(sorted({one for one in (key, *values, *bare) if one}, key=len, reverse=True))
+        headers = headers_of(response, self.secrets)
+        return read_refusal(response.status_code, headers, body, *self.secrets)
 
 
 def late_error() -> errors.TimedOut:

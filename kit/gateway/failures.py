@@ -176,7 +176,7 @@ def _is_about_the_model(refusal: Refusal) -> bool:
 def error_from(error: Wire, *secrets: str, status: int | None = None) -> errors.GatewayError:
     """The error of a stream's `error` frame, or of a response that ended `failed`."""
     message = shown(str(error.get("message") or ""), *secrets)
-    code = str(error.get("code") or error.get("type") or "") or None
+    code = shown(str(error.get("code") or error.get("type") or ""), *secrets)[:100] or None
     kind = errors.ResponseFailed
     if code in _QUOTA:
         kind = errors.QuotaExceeded

@@ -42,15 +42,16 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *secrets:
     """Read an error body. `headers`: lower-case; `secrets` are taken out of the message."""
     error = _error_object(body)
     wrapped = _wrapped(str(error.get("message") or ""))
-    code = str(wrapped.get("code") or error.get("code") or "")
+    code = shown(str(wrapped.get("code") or error.get("code") or ""), *secrets)[:100]
     param = error.get("param")
+    request_id = headers.get("x-request-id") or headers.get("x-litellm-call-id") or ""
     return Refusal(
         status=status,
         message=shown(str(wrapped.get("message") or error.get("message") or ""), *secrets),
         code="" if code == str(status) else code,
-        kind=str(wrapped.get("type") or error.get("type") or ""),
+        kind=shown(str(wrapped.get("type") or error.get("type") or ""), *secrets)[:100],
         param=shown(param, *secrets)[:60] if isinstance(param, str) else None,
-        request_id=headers.get("x-request-id") or headers.get("x-litellm-call-id"),
+        request_id=shown(request_id, *secrets)[:200] or None,
         hint=server_hint(headers),
         again=headers.get("x-should-retry"),
     )
@@ -147,7 +148,7 @@ _NOISE = (
     (re.compile(r"\[(?=[^\]]{0,40}:[^\]]{0,40}:)[0-9a-fA-F:.]{2,45}\](?::\d+)?"), "…"),
     (re.compile(r"(?i)\bhost [a-z0-9._\-]+(?::\d+)?"), "host …"),
     (re.compile(r"\b[0-9a-fA-F]{40,}\b"), "…"),
-    (re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+"), " "),
+    (re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+"), " "),
 )
 _NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:\-]*")
 _INSIDE = (".internal", ".local", ".svc", ".lan", ".localdomain", ".intranet", ".corp")

@@ -26,8 +26,10 @@ from kit.gateway.body import (
     MAX_BODY_BYTES,
     answer_in,
     decoded,
+    headers_of,
     not_json,
     read_bounded,
+    scrubbed,
     stream_of,
 )
 from kit.gateway.completion import ChatAssembly
@@ -158,7 +160,7 @@ class AsyncStream:
         if self._closed:
             return
         response = self._response = await self._send()
-        self._headers = dict(response.headers.items())
+        self._headers = headers_of(response, self._terms.secrets)
         try:
             if "json" in self._headers.get("content-type", ""):
                 yield [await self._read_json(response)]
@@ -181,7 +183,8 @@ class AsyncStream:
         left = self._terms.deadline - time.monotonic()
         try:
             async with asyncio.timeout(max(min(self._terms.idle, left), 0.001)):
-                raw = decoded(await read_bounded(response, MAX_BODY_BYTES), self._headers)
+                body = scrubbed(await read_bounded(response, MAX_BODY_BYTES), self._terms.secrets)
+                raw = decoded(body, self._headers)
         except (TimeoutError, httpx.TransportError) as error:
             raise self._cut(error) from None
         self._whole = answer_of(
@@ -223,8 +226,12 @@ class AsyncStream:
             if isinstance(self._assembly, ChatAssembly):
                 self._assembly.finish()
             return []
+        data = frame.data
+        for secret in self._terms.secrets:
+            if secret in data:
+                data = data.replace(secret, "***")
         try:
-            raw = _decode(frame.data)
+            raw = _decode(data)
         except (ValueError, RecursionError):
             self._bad_frames += 1
             if self._bad_frames >= MAX_BAD_FRAMES and not self._assembly.terminal:
@@ -232,12 +239,12 @@ class AsyncStream:
                     f"The stream holds what is no JSON, {MAX_BAD_FRAMES} times in a row; "
                     "what had arrived is kept (kit.last in a cell, the error's .answer in code)."
                 ) from None
-            return [Event("kit.unreadable", {"data": frame.data[:1000]})]
+            return [Event("kit.unreadable", {"data": data[:1000]})]
         self._bad_frames = 0
         if not isinstance(raw, dict):
             return []
         raw = cast(Wire, raw)
-        self._heard = self._heard or "error" not in raw
+        self._heard = self._heard or not (raw.get("error") or raw.get("type") == "error")
         with self._lock:
             self._assembly.feed(raw)
         if self._terms.api == "chat":

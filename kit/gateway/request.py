@@ -1,0 +1,76 @@
+"""What a request carries: its headers, its body as bytes, and what in them is secret.
+
+Rule: what cannot be sent is refused here, in words, before anything is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import httpx
+
+from kit.errors import InputError
+from kit.gateway.events import Wire
+from kit.settings import Endpoint
+
+__all__ = ["encoded", "headers_for", "secrets_in"]
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CREDENTIAL = re.compile(r"(?i)authorization|cookie|api-?key|secret|token$")
+_SHORTEST_SECRET = 8
+"""Shorter values (`none`, `EMPTY`) are no secrets, and stand in many an honest text."""
+
+
+def headers_for(endpoint: Endpoint, given: Mapping[str, str]) -> httpx.Headers:
+    """The headers of every request to `endpoint`: ours, those `given`, and the key."""
+    own = {
+        "host": httpx.URL(endpoint.base_url).netloc.decode("ascii"),
+        "user-agent": "responses-kit",
+        "accept-encoding": "gzip, deflate",
+        "content-type": "application/json",
+    }
+    key = endpoint.api_key.reveal() if endpoint.api_key else ""
+    keyed = {"authorization": f"Bearer {key}"} if key else {}
+    for name, value in {**given, **keyed}.items():
+        _check(name, value)
+    return httpx.Headers({**own, **{name.lower(): given[name] for name in given}, **keyed})
+
+
+def secrets_in(headers: httpx.Headers) -> tuple[str, ...]:
+    """The values that must never be shown, the longest first."""
+    values = [value for name, value in headers.items() if _CREDENTIAL.search(name)]
+    bare = [value.partition(" ")[2] for value in values]  # without `Bearer`, `Basic`
+    found = {one for one in (*values, *bare) if len(one) >= _SHORTEST_SECRET}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def encoded(body: Wire) -> bytes:
+    """`body` as JSON. Raises InputError for what JSON cannot hold."""
+    try:
+        text = _encode(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"The request cannot be sent as JSON: {error}.") from None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, from a broken copy: only escapes hold it
+        return json.dumps(body, default=_plain).encode()
+
+
+def _check(name: Any, value: Any) -> None:
+    fine = isinstance(name, str) and _NAME.fullmatch(name) and isinstance(value, str)
+    if not (fine and value.isascii() and all(one.isprintable() or one == "\t" for one in value)):
+        raise InputError(
+            f"The header {str(name)[:60]!r} cannot be sent: names and values are printable ASCII."
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(cast(Mapping[str, Any], value))
+    raise TypeError(f"a {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain).encode
