@@ -196,7 +196,7 @@ from kit.serving import serve
 def answer(ask, library):
     return Think("Plan."), Search(("kimchi",), ()), Think("Write."), Say("Kimchi. " * 40)
 
-app = create_app(answer=answer, library=nullcontext, store=Store(Path(sys.argv[1])), pace=0.1)
+app = create_app(answer=answer, library=nullcontext, store=Store(Path(sys.argv[1])), pace=0.3)
 serve(app, "127.0.0.1", 0, announce=lambda url: print(url, flush=True))
 """
 
