@@ -15,7 +15,7 @@ from typing import Any, Literal, Unpack
 import httpx
 
 from kit import local, settings
-from kit.blocking import blocking, run
+from kit.blocking import blocking
 from kit.errors import ConfigError, InputError
 from kit.gateway import client as gateway
 from kit.gateway.blocking_stream import Stream
@@ -250,9 +250,8 @@ def _chosen_address() -> str | None:
 def _choose(chosen: _Chosen) -> None:
     global _chosen, _shared
     with _lock:
-        _chosen, old, _shared = chosen, _shared, None
-    if old is not None:
-        run(old.inner.aclose)
+        # the old client is not closed: a call of another thread may be under way in it
+        _chosen, _shared = chosen, None
 
 
 def _endpoint(found: settings.Settings, base_url: str | None, model: str | None) -> Endpoint:

@@ -151,7 +151,9 @@ class AsyncClient:
         body |= {"background": True, "metadata": metadata}
         answer = await self._call("POST", "/responses", body, deadline=deadline)
         if answer.id:
-            self._created[answer.id] = time.monotonic()
+            now = time.monotonic()
+            young = {i: at for i, at in self._created.items() if now - at < NEW_ID_SECONDS}
+            self._created = {**young, answer.id: now}
         return answer
 
     async def retrieve(self, id: str, *, timeout: float | None = None) -> Answer:
@@ -159,12 +161,15 @@ class AsyncClient:
         deadline = self._deadline({"timeout": timeout})
         while True:
             try:
-                return await self._call("GET", _path_of(id), deadline=deadline)
+                answer = await self._call("GET", _path_of(id), deadline=deadline)
             except errors.NotFound:
                 created = self._created.get(id, float("-inf"))
                 if time.monotonic() - created > NEW_ID_SECONDS:
                     raise
                 await asyncio.sleep(0.5)
+            else:
+                self._created.pop(id, None)  # it is known from now on
+                return answer
 
     async def cancel(self, id: str, *, timeout: float | None = None) -> Answer:
         """Cancel a background response; one that has ended comes back as it ended."""
@@ -180,6 +185,7 @@ class AsyncClient:
         """Delete a stored response; True when the gateway says that it did."""
         deadline = self._deadline({"timeout": timeout})
         raw, _ = await self._exchange.json("DELETE", _path_of(id), deadline=deadline)
+        self._created.pop(id, None)
         return bool(raw.get("deleted", True))
 
     async def models(self, *, timeout: float | None = None) -> list[str]:
