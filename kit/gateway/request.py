@@ -43,7 +43,11 @@ def secrets_in(headers: httpx.Headers) -> tuple[str, ...]:
     """The values that must never be shown, the longest first."""
     values = [value for name, value in headers.items() if _CREDENTIAL.search(name)]
     bare = [value.partition(" ")[2] for value in values]  # without `Bearer`, `Basic`
-    found = {one for one in (*values, *bare) if len(one) >= _SHORTEST_SECRET}
+    found = {
+        one
+        for one in (*values, *bare)
+        if len(one) >= _SHORTEST_SECRET or (one.startswith("sk-") and len(one) > 4)
+    }
     return tuple(sorted(found, key=len, reverse=True))
 
 
