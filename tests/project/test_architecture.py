@@ -42,11 +42,14 @@ ROOMS = (
 # Inside a room nothing goes in circles; inside these, the order is also this one.
 INSIDE = (
     (
-        *("kit.gateway.sse", "kit.gateway.events", "kit.gateway.completion"),
-        *("kit.gateway.assembly", "kit.gateway.show", "kit.gateway.answer"),
-        *("kit.gateway.attachments", "kit.gateway.structured", "kit.gateway.wire"),
-        *("kit.gateway.failures", "kit.gateway.proxies", "kit.gateway.transport"),
-        *("kit.gateway.exchange", "kit.gateway.stream", "kit.gateway.blocking_stream"),
+        *("kit.gateway.sse", "kit.gateway.events", "kit.gateway.item"),
+        *("kit.gateway.completion", "kit.gateway.assembly"),
+        *("kit.gateway.refusal", "kit.gateway.marks", "kit.gateway.show", "kit.gateway.answer"),
+        *("kit.gateway.attachments", "kit.gateway.schemas", "kit.gateway.structured"),
+        *("kit.gateway.wire", "kit.gateway.failures"),
+        *("kit.gateway.proxies", "kit.gateway.transport", "kit.gateway.unreached"),
+        *("kit.gateway.body", "kit.gateway.request", "kit.gateway.exchange"),
+        *("kit.gateway.stream", "kit.gateway.blocking_stream"),
         *("kit.gateway.capabilities", "kit.gateway.client", "kit.gateway.doctor"),
     ),
     ("kit.tools.schema", "kit.tools.loop", "kit.tools.conversation"),
