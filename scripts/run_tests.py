@@ -26,6 +26,9 @@ NOTEBOOKS = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120")
 
 def main(arguments: list[str]) -> int:
     wanted = os.environ.get("PYTHONS", "").split() or interpreters.SUPPORTED
+    if unknown := [version for version in wanted if version not in interpreters.SUPPORTED]:
+        supported = ", ".join(interpreters.SUPPORTED)
+        sys.exit(f"Error: PYTHONS names {' '.join(unknown)}; supported are {supported}.")
     found = interpreters.find(wanted)
     if not found:
         sys.exit(f"Error: none of Python {', '.join(wanted)} is here.")

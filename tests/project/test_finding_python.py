@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -86,3 +87,16 @@ def test_the_tests_find_the_interpreter_below_an_environment() -> None:
     assert found[version].exists()
     assert ".venv" not in found[version].parts
     assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize("wanted", ["3.9", "3.11; touch x", "python3.12"])
+def test_a_version_that_is_not_supported_is_named_and_nothing_is_made(wanted: str) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/run_tests.py"],
+        env=os.environ | {"PYTHONS": wanted},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "supported are 3.11, 3.12, 3.13" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
