@@ -54,6 +54,9 @@ MAX_BAD_FRAMES = 3
 AFTER_ERROR_SECONDS = 2.0
 """How long to read on after an `error` frame: `response.failed` with the reason tends to follow."""
 
+AFTER_FINISH_SECONDS = 2.0
+"""How long to wait after a chat's `finish_reason`: its usage and `[DONE]` tend to follow."""
+
 AFTER_END_SECONDS = 0.1
 """How long to wait for the body's end after the answer's, so that the connection can be kept."""
 
@@ -92,6 +95,8 @@ class AsyncStream:
         self._heard = False  # whether anything of an answer has arrived
         self._bad_frames = 0
         self._size = 0
+        self._grace: float | None = None  # what is left to wait for, once the end was seen
+        self._until = terms.deadline
         self._running: AsyncGenerator[list[Event], None] | None = None
 
     @property
@@ -211,11 +216,26 @@ class AsyncStream:
             yield piece
 
     def _patience(self) -> float:
+        """How long to wait for the next piece. Raises TimeoutError when the time is over.
+
+        What follows the end has one span of time as a whole: single bytes would never end.
+        """
+        now = time.monotonic()
+        grace = self._grace_now()
+        if grace is not None and grace != self._grace:
+            self._grace = grace
+            self._until = min(self._until, now + grace)
+        if now >= self._until:  # a wait of no time still gives a piece that is there
+            raise TimeoutError
+        return min(self._terms.idle, self._until - now)
+
+    def _grace_now(self) -> float | None:
+        """Seconds to read on after the end, or after an error; None before either."""
         if self._ended or (self._assembly.terminal and self._terms.api == "responses"):
             return AFTER_END_SECONDS
         if self._assembly.error:
             return AFTER_ERROR_SECONDS
-        return max(min(self._terms.idle, self._terms.deadline - time.monotonic()), 0.001)
+        return AFTER_FINISH_SECONDS if self._assembly.terminal else None
 
     def _take(self, frame: Frame) -> list[Event]:
         responses = isinstance(self._assembly, ResponseAssembly)

@@ -194,6 +194,55 @@ async def test_before_its_end_there_is_no_answer() -> None:
             _ = client.stream("hi").answer
 
 
+@pytest.mark.parametrize(
+    ("api", "chunks"),
+    [
+        ("responses", [HELLO, LO, DONE, "[DONE]"]),
+        ("responses", [HELLO, LO, DONE]),
+        ("chat", [CHAT_HEL, CHAT_LO, CHAT_STOP, "[DONE]"]),
+        ("chat", [CHAT_HEL, CHAT_LO, CHAT_STOP]),
+    ],
+)
+async def test_bytes_that_drip_after_the_end_do_not_keep_the_stream_open(
+    api: Api, chunks: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "AFTER_FINISH_SECONDS", 0.2)
+    drip: list[bytes | float] = [b":", 0.02] * 300
+    async with asyncio.timeout(2):
+        stream = await ended([*stream_reply(*chunks), *drip], api=api)
+    assert (stream.answer.text, stream.answer.status) == ("Hello", "completed")
+
+
+async def test_bytes_that_drip_after_an_error_do_not_keep_the_stream_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_module, "AFTER_ERROR_SECONDS", 0.2)
+    drip: list[bytes | float] = [b":", 0.02] * 300
+    async with asyncio.timeout(2):
+        await failed(errors.ResponseFailed, [*stream_reply(HELLO, error_frame()), *drip])
+
+
+async def test_a_stream_that_never_pauses_ends_at_its_deadline() -> None:
+    async def flood(reader: Reader, writer: Writer) -> None:
+        writer.write(STREAM_HEAD)
+        while True:
+            writer.write(frame(HELLO))
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await failed(errors.TimedOut, flood, timeout=0.3)
+
+
+async def test_a_chat_that_falls_silent_after_its_finish_reason_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_module, "AFTER_FINISH_SECONDS", 0.1)
+    async with asyncio.timeout(2):
+        stream = await ended(stream_reply(CHAT_HEL, CHAT_LO, CHAT_STOP, 30.0), api="chat")
+    assert stream.answer.text == "Hello"
+
+
 # -- no success without a terminal event -------------------------------------------------------
 
 
