@@ -9,7 +9,11 @@ from __future__ import annotations
 import hmac
 from typing import Any, NoReturn, final
 
-__all__ = ["Secret"]
+from kit.errors import ConfigError
+
+__all__ = ["Secret", "checked_key"]
+
+LONGEST_KEY = 16 * 1024
 
 
 @final
@@ -49,3 +53,21 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A Secret cannot be pickled: a key does not belong into a file.")
+
+
+def checked_key(raw: str, place: str) -> Secret:
+    """The key without the blanks, quotes and `Bearer` that were copied with it.
+
+    place: where it comes from, for the message. Raises ConfigError for one that no header can
+    carry.
+    """
+    key = raw.strip().strip("\"'").strip()
+    if key[:7].lower() == "bearer ":
+        key = key[7:].strip()
+    sendable = key.isascii() and key.isprintable() and " " not in key
+    if not key or len(key) > LONGEST_KEY or not sendable:
+        raise ConfigError(
+            f"The key from {place} cannot be sent: it holds blanks, line breaks, control "
+            "characters or letters outside ASCII, or is empty or far too long. Copy it again."
+        )
+    return Secret(key)

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from kit import keys
 from kit.errors import ConfigError, KeyWithheld
-from kit.secret import Secret
+from kit.secret import Secret, checked_key
 from kit.sources import (
     ADDRESS,
     Found,
@@ -43,7 +43,6 @@ CHAT_MODEL = "LITELLM_CHAT_MODEL"
 RESEARCH_MODEL = "LITELLM_RESEARCH_MODEL"
 CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-LONGEST_KEY = 16 * 1024
 
 
 def _nothing() -> Mapping[str, str]:
@@ -192,7 +191,7 @@ class _Reader:
             return kept
         if free:
             self.sources[KEY] = free[0].source.name
-            return _key(free[0].value, free[0].source.name)
+            return checked_key(free[0].value, free[0].source.name)
         if found:
             raise _withheld(address, named_by, found[0].source)
         return None
@@ -210,7 +209,7 @@ class _Reader:
             return None
         place = "login" if self.login else keys.kept_in(address) or "login"
         self.sources[KEY] = place
-        return _key(key, place)
+        return checked_key(key, place)
 
     def corpus(self) -> tuple[Path, ...]:
         found = self.found("KIT_SANDBOX_CORPUS")
@@ -257,19 +256,6 @@ def _path(name: str, source: Source) -> Path:
     except RuntimeError:
         raise ConfigError(f"{name}: there is no such home folder. Write the path out.") from None
     return (source.folder or Path.cwd()) / path
-
-
-def _key(raw: str, place: str) -> Secret:
-    """The key without the blanks, quotes and `Bearer` that were copied with it."""
-    key = raw.strip().strip("\"'").strip()
-    if key[:7].lower() == "bearer ":
-        key = key[7:].strip()
-    if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise ConfigError(
-            f"The key from {place} cannot be sent: it holds line breaks, control characters or "
-            "letters outside ASCII, or is empty or far too long. Copy it again."
-        )
-    return Secret(key)
 
 
 def _withheld(address: str, named_by: Source, key_from: Source) -> KeyWithheld:

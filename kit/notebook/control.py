@@ -13,6 +13,7 @@ from kit.errors import ConfigError, InputError
 from kit.notebook.arguments import nearest
 from kit.notebook.session import Session
 from kit.notebook.splitting import split_words
+from kit.secret import checked_key
 
 __all__ = ["SUBCOMMANDS", "control"]
 
@@ -109,7 +110,8 @@ def _login(arguments: list[str], session: Session) -> str:
             "from the cell, and give the gateway a new one: the notebook may have been saved."
         )
     address = _address(arguments)
-    place = keys.remember(address, _ask_for_key(address))
+    key = checked_key(_ask_for_key(address), "login")
+    place = keys.remember(address, key.reveal())
     connect.use("gateway", address=address if arguments else None)
     kept = "the system's keyring" if place == "keyring" else "memory, until this kernel ends"
     lines = [f"The key for {address} is kept in {kept}, and the cells talk to it now."]
@@ -120,21 +122,22 @@ def _login(arguments: list[str], session: Session) -> str:
 
 
 def _address(arguments: list[str]) -> str:
-    """The address on the line, normalised; without one, that of the configured gateway."""
+    """The address on the line, normalised; without one, that of the configured gateway.
+
+    No kept key is read: one that does not work must neither stop a new one nor stay for good.
+    """
     from kit import connect, settings
+    from kit.address import normalise
 
-    if not arguments:
-        return _own_address(connect.status())
-    endpoint = settings.load(base_url=arguments[0]).endpoint
-    return endpoint.base_url if endpoint else ""
-
-
-def _own_address(status: Any) -> str:
-    if status.kind != "gateway":
+    if arguments:
+        return normalise(arguments[0])
+    chosen = connect._chosen_address()  # pyright: ignore[reportPrivateUsage]
+    endpoint = settings.load(chosen, login=lambda address: None).endpoint
+    if endpoint is None:
         raise InputError(
             "No gateway is configured: name its address, like %kit login https://your-gateway"
         )
-    return status.address
+    return endpoint.base_url
 
 
 def _looks_like_a_key(word: str) -> bool:

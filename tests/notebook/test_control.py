@@ -89,6 +89,31 @@ def test_the_cells_talk_to_the_gateway_one_logged_in_to(kernel):
     kernel.run("%kit logout\n%kit use sandbox")
 
 
+@pytest.mark.parametrize(
+    "typed", ["sk-good\u2019key1234", "sk-good key1234", "sk-good\tkey1234", "sk-good\x1bkey1234"]
+)
+def test_a_badly_copied_key_is_refused_and_nothing_changes(kernel, typed):
+    error = kernel.run("%kit login https://copied.example", typed=typed).error
+    assert error is not None
+    assert "cannot be sent" in error["evalue"]
+    assert "good" not in json.dumps(error)
+    assert kernel.value("kit.keys.recall('https://copied.example/v1')") is None
+    assert kernel.value("kit.connect.status().kind") == "sandbox"
+
+
+def test_a_kept_key_that_does_not_work_can_be_replaced_and_forgotten(kernel):
+    bad = "kit.keys.remember('https://kept.example/v1', 'sk-bad\u2019key')"
+    kernel.run(bad)
+    assert "is forgotten" in kernel.run("%kit logout https://kept.example").printed
+    kernel.run(bad)
+    cell = kernel.run("%kit login https://kept.example", typed="Bearer sk-mnopqrstuvwx")
+    assert cell.error is None
+    assert kernel.value("kit.keys.recall('https://kept.example/v1')") == "sk-mnopqrstuvwx"
+    kernel.run(bad)
+    assert "https://kept.example/v1 is forgotten" in kernel.run("%kit logout").printed
+    assert kernel.run("%kit use sandbox").error is None
+
+
 def test_where_nobody_can_type_a_key_it_says_where_to_put_it(kernel):
     error = kernel.run("%kit login https://gateway.example").error
     assert error is not None
