@@ -53,8 +53,9 @@ def fresh_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     empty_environment(environment, home)
     for name in os.environ.keys() - environment.keys():
         monkeypatch.delenv(name)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    for name in environment:
+        if environment[name] != os.environ.get(name):
+            monkeypatch.setenv(name, environment[name])
     monkeypatch.chdir(home)
     return home
 
