@@ -3,6 +3,8 @@
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,15 @@ from kit.sandbox.mind import answer
 from kit.sandbox.steps import Ask, Say, Turn
 
 LIBRARY = Library.open()
+Open = Callable[..., Library]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Opens a library over folders; it is closed after the test."""
+    with ExitStack() as stack:
+        yield lambda *folders: stack.enter_context(closing(Library.open(folders)))
+
 
 FINDS = [
     ("짜장면의 역사를 웹 검색으로 정리해줘", "ko-jajangmyeon"),
@@ -150,29 +161,29 @@ def test_every_page_of_the_corpus_has_a_title_a_summary_and_a_short_text():
         assert 200 < len(page.text) < 2500
 
 
-def test_opening_again_is_quick():
+def test_opening_again_is_quick(opened: Open):
     started = time.perf_counter()
-    Library.open()
+    opened()
     assert time.perf_counter() - started < 0.15
 
 
-def test_a_folder_of_documents_is_read_and_comes_first(tmp_path: Path):
+def test_a_folder_of_documents_is_read_and_comes_first(opened: Open, tmp_path: Path):
     (tmp_path / "notes.md").write_text("# Coffee in our office\n\nThe machine is on floor seven.\n")
     (tmp_path / "더하기.txt").write_text("출장비 규정\n\n출장비는 사흘 안에 신청한다.\n")
     (tmp_path / "sales.csv").write_text("city,amount\nOslo,12\nBergen,7\n")
     cells = [{"cell_type": "markdown", "source": ["# Churn model\n", "Trees won."]}]
     (tmp_path / "model.ipynb").write_text(json.dumps({"cells": cells}))
-    library = Library.open([tmp_path])
+    library = opened(tmp_path)
     assert library.search("coffee office machine")[0].url.endswith("/folder/notes.md")
     assert library.search("출장비 신청")[0].title == "출장비 규정"
     assert "Bergen" in library.search("Bergen amount")[0].text
     assert library.search("churn model")[0].title == "Churn model"
 
 
-def test_a_changed_document_is_read_again(tmp_path: Path):
+def test_a_changed_document_is_read_again(opened: Open, tmp_path: Path):
     note = tmp_path / "note.md"
     note.write_text("# Zebra\n\nStripes.\n")
-    library = Library.open([tmp_path])
+    library = opened(tmp_path)
     note.write_text("# Quokka\n\nA small marsupial that smiles.\n")
     os.utime(note, ns=(1, 1))
     assert library.search("quokka") and not library.search("zebra stripes")
@@ -180,7 +191,9 @@ def test_a_changed_document_is_read_again(tmp_path: Path):
     assert not library.search("quokka")
 
 
-def test_links_out_of_the_folder_are_not_followed_and_broken_files_are_passed_over(tmp_path: Path):
+def test_links_out_of_the_folder_are_not_followed_and_broken_files_are_passed_over(
+    opened: Open, tmp_path: Path
+):
     secret = tmp_path / "secret.md"
     secret.write_text("# Zanzibar\n\nHidden.\n")
     folder = tmp_path / "folder"
@@ -191,14 +204,14 @@ def test_links_out_of_the_folder_are_not_followed_and_broken_files_are_passed_ov
     (folder / "broken.ipynb").write_text("{not json")
     (folder / "binary.txt").write_bytes(b"Zanzibar\0\1\2")
     (folder / "good.md").write_text("# Walrus\n\nTusks.\n")
-    library = Library.open([folder, tmp_path / "missing"])
+    library = opened(folder, tmp_path / "missing")
     assert library.search("walrus") and not library.search("zanzibar")
 
 
-def test_markup_of_a_document_does_not_survive_a_quotation(tmp_path: Path):
+def test_markup_of_a_document_does_not_survive_a_quotation(opened: Open, tmp_path: Path):
     (tmp_path / "x.md").write_text(
         "# Gadgets\n\n<img src=x onerror=alert(1)> ![p](http://evil.example/p.png) A gadget"
         " [beeps](javascript:alert(1)) at noon.\n"
     )
-    text = Library.open([tmp_path]).search("gadgets")[0].text
+    text = opened(tmp_path).search("gadgets")[0].text
     assert text == "A gadget beeps at noon."
