@@ -359,6 +359,11 @@ def test_a_transport_that_nobody_closed_goes_without_a_word() -> None:
 
 def test_a_forked_child_leaves_the_connections_to_its_parent() -> None:
     code = """
+    import warnings
+
+    # Python 3.12 warns of a fork beside threads, which is what is shown to work here.
+    warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
+
     async def start():
         global server
         server = serving(answering(reply()))
