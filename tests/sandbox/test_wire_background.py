@@ -196,26 +196,35 @@ from kit.serving import serve
 def answer(ask, library):
     return Think("Plan."), Search(("kimchi",), ()), Think("Write."), Say("Kimchi. " * 40)
 
-app = create_app(answer=answer, library=nullcontext, store=Store(Path(sys.argv[1])), pace=0.3)
+print("imported", flush=True)
+input()
+app = create_app(answer=answer, library=nullcontext, store=Store(Path(sys.argv[1])), pace=0.1)
 serve(app, "127.0.0.1", 0, announce=lambda url: print(url, flush=True))
 """
 
 
 @pytest.fixture
 def process(tmp_path):
-    """Starts servers in processes of their own, over one file; kills what is left."""
-    started = []
+    """Starts servers in processes of their own, over one file: two, and kills them afterwards.
+
+    Both have imported before the first starts: on a busy machine that takes longer than a run.
+    """
+    program = [sys.executable, "-c", SERVER, str(tmp_path / "shared.sqlite3")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    servers = [subprocess.Popen(program, text=True, **pipes) for _ in range(2)]
+    ready = [server for server in servers if server.stdout.readline()]
 
     def start() -> tuple[subprocess.Popen, str]:
-        program = [sys.executable, "-c", SERVER, str(tmp_path / "shared.sqlite3")]
-        server = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
-        started.append(server)
+        server = ready.pop()
+        server.stdin.write("go\n")
+        server.stdin.flush()
         return server, server.stdout.readline().strip()
 
     yield start
-    for server in started:
+    for server in servers:
         server.kill()
         server.wait()
+        server.stdin.close()
         server.stdout.close()
 
 
