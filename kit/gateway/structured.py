@@ -10,10 +10,13 @@ import json
 from typing import Any, cast
 
 from kit.errors import ProtocolError
-from kit.gateway.events import Wire
+from kit.gateway.events import Wire, objects
 from kit.gateway.schemas import Schema, definition, strict_schema
 
 __all__ = ["parse"]
+
+MAX_WORK = 1_000_000
+"""Further options of unions that a validator may try for one answer: about a second."""
 
 
 def parse(text: str, schema: Schema) -> Any:
@@ -46,7 +49,9 @@ def _found(text: str) -> Any:
 def _checked(found: Any, schema: Wire) -> Any:
     import jsonschema
 
-    validator = cast(Any, jsonschema.Draft202012Validator(strict_schema(schema, sent=False)))
+    strict = strict_schema(schema, sent=False)
+    _Walk(strict).without_added_nulls(found, [strict])
+    validator = cast(Any, jsonschema.Draft202012Validator(strict))
     complaint = next(validator.iter_errors(found), None)
     if complaint is not None:
         place = "/".join(str(step) for step in complaint.absolute_path) or "the root"
@@ -59,8 +64,9 @@ def _checked(found: Any, schema: Wire) -> Any:
 
 def _instance(found: Any, model: Any) -> Any:
     plain: Wire = model.model_json_schema()
+    given = _Walk(plain).without_added_nulls(found, [plain])
     try:
-        return model.model_validate(_without_added_nulls(found, plain, plain))
+        return model.model_validate(given)
     except ValueError as error:
         try:  # a null may have been meant: two options of a union can disagree about it
             return model.model_validate(found)
@@ -68,29 +74,69 @@ def _instance(found: Any, model: Any) -> Any:
             raise error from None
 
 
-def _without_added_nulls(found: Any, node: Any, root: Wire) -> Any:
-    """`found` without the nulls that stand only because strict mode requires every property."""
-    if not isinstance(node, dict):
-        return found
-    node = definition(cast(Wire, node), root)
-    for option in cast(list[Any], node.get("anyOf") or node.get("oneOf") or []):
-        if _may_be(found, option, root):
-            found = _without_added_nulls(found, option, root)
-    if isinstance(found, list):
-        items = cast(list[Any], found)
-        return [_without_added_nulls(one, node.get("items"), root) for one in items]
-    if not isinstance(found, dict):
-        return found
-    pairs = cast(Wire, found)
-    if "properties" not in node:
-        return pairs
-    required = cast(list[str], node.get("required") or [])
-    properties = cast(Wire, node["properties"])
-    return {
-        key: _without_added_nulls(value, properties.get(key), root)
-        for key, value in pairs.items()
-        if value is not None or key in required or key not in properties
-    }
+class _Walk:
+    """One way down an answer and its schema, `root`, side by side.
+
+    All schemas that may speak of a value go down together: taking them one after the other would
+    double the work at every level of a union that holds itself. A validator does just that, so
+    its work is counted on the way. Raises ProtocolError when it would be too much.
+    """
+
+    def __init__(self, root: Wire) -> None:
+        self._root = root
+        self._work = 0
+
+    def without_added_nulls(self, found: Any, nodes: list[Any], ways: int = 1) -> Any:
+        """`found` without the nulls that stand only because strict mode requires every property."""
+        if not isinstance(found, dict | list):
+            return found
+        options, choices = self._options(found, nodes)
+        ways *= choices
+        self._work += ways - 1
+        if self._work > MAX_WORK:
+            raise ProtocolError(
+                "The answer is nested too deeply to be checked: the schema has unions that hold "
+                "themselves. The text is in the error's .answer."
+            )
+        if isinstance(found, list):
+            inner = [option.get("items") for option in options]
+            return [self.without_added_nulls(one, inner, ways) for one in cast(list[Any], found)]
+        kept: Wire = {}
+        for key, value in cast(Wire, found).items():
+            about = [option for option in options if key in _properties(option)]
+            if value is not None or all(key in (one.get("required") or []) for one in about):
+                inner = [_properties(option)[key] for option in about]
+                kept[key] = self.without_added_nulls(value, inner, ways)
+        return kept
+
+    def _options(self, found: Any, nodes: list[Any]) -> tuple[list[Wire], int]:
+        """The schemas that may speak of `found`, and how many a validator would try."""
+        options: dict[int, Wire] = {}
+        kind = "properties" if isinstance(found, dict) else "items"
+        choices = 1
+        waiting = nodes[::-1]
+        while waiting:
+            node: Any = waiting.pop()
+            if not isinstance(node, dict):
+                continue
+            node = definition(cast(Wire, node), self._root)
+            if id(node) not in options:
+                options[id(node)] = node
+                union = _union(node)
+                if "discriminator" not in node:
+                    tried = sum(kind in definition(one, self._root) for one in union)
+                    choices = max(choices, tried)
+                waiting += [one for one in union if _may_be(found, one, self._root)]
+        return list(options.values()), choices
+
+
+def _union(node: Wire) -> list[Wire]:
+    return objects(node.get("anyOf") or node.get("oneOf"))
+
+
+def _properties(node: Wire) -> Wire:
+    properties: Any = node.get("properties")
+    return cast(Wire, properties) if isinstance(properties, dict) else {}
 
 
 def _may_be(found: Any, option: Any, root: Wire) -> bool:

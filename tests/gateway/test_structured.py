@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import json
+import time
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -353,3 +355,39 @@ async def test_a_call_of_a_function_comes_before_the_object() -> None:
         answer = await client.respond("hi", schema=Point)
     assert answer.parsed is None
     assert len(answer.function_calls) == 1
+
+
+# -- unions that hold themselves ---------------------------------------------------------------
+
+
+class Left(BaseModel):
+    x: Left | Right | None = None
+
+
+class Right(BaseModel):
+    x: Left | Right | None = None
+
+
+def nested(depth: int, innermost: Any = None) -> Any:
+    found = innermost
+    for _ in range(depth):
+        found = {"x": found}
+    return found
+
+
+def test_a_union_that_holds_itself_is_read() -> None:
+    found = parse(json.dumps(nested(8)), Left)
+    assert found.model_dump(exclude_unset=True) == nested(7, {})
+
+
+@pytest.mark.parametrize("depth", [24, 60, 400, 5000])
+@pytest.mark.parametrize("innermost", [None, 5])
+@pytest.mark.parametrize("schema", [Left, Left.model_json_schema()], ids=["model", "plain"])
+def test_a_deep_answer_to_a_union_that_holds_itself_ends_soon(
+    schema: Any, innermost: Any, depth: int
+) -> None:
+    text = '{"x":' * depth + json.dumps(innermost) + "}" * depth
+    began = time.monotonic()
+    with pytest.raises(errors.ProtocolError):
+        parse(text, schema)
+    assert time.monotonic() - began < 3
