@@ -63,8 +63,14 @@ def _split(url: str) -> SplitResult:
             "and put the key into LITELLM_API_KEY."
         )
     if "://" not in url:
+        if "." not in url and ":" not in url and "/" not in url:  # perhaps a key, put in its place
+            raise ConfigError(
+                "The gateway's address is none: it looks like https://gateway.example.com."
+            )
         shown = _shown(url)
-        raise ConfigError(f'"{shown}" is no gateway address: write it as https://{shown}.')
+        here = _is_loopback(url.partition("/")[0].partition(":")[0])
+        scheme = "http" if here else "https"
+        raise ConfigError(f'"{shown}" is no gateway address: write it as {scheme}://{shown}.')
     try:
         parts = urlsplit(url)
     except ValueError:

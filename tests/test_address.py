@@ -54,7 +54,7 @@ def test_that_form_stays_as_it_is(expected: str) -> None:
 REFUSED = [
     ("gateway.example", "https://gateway.example"),
     ("gateway.example:4000/v1", "https://gateway.example:4000/v1"),
-    ("localhost:4000", "https://"),
+    ("localhost:4000", "http://localhost:4000"),
     ("https:/gateway.example", "https://"),
     ("ftp://gateway.example", "https://"),
     ("file:///etc/passwd", "https://"),
@@ -116,3 +116,23 @@ def test_a_password_in_an_address_is_not_repeated(pasted: str) -> None:
 
 def test_http_to_another_host_can_be_allowed() -> None:
     assert normalise("http://10.0.0.5:4000", allow_http=True) == "http://10.0.0.5:4000/v1"
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("localhost:4000", "write it as http://localhost:4000"),
+        ("127.0.0.1:4000/v1", "write it as http://127.0.0.1:4000/v1"),
+        ("gateway.example.com", "write it as https://gateway.example.com"),
+    ],
+)
+def test_an_address_without_a_scheme_is_told_the_one_that_works(written: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        normalise(written)
+    assert says in str(caught.value)
+
+
+def test_what_may_be_a_key_in_the_wrong_place_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        normalise("0123456789abcdef")
+    assert "0123456789abcdef" not in str(caught.value)

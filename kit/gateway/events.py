@@ -20,7 +20,7 @@ tomorrow arrives as `Event` with both.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 __all__ = [
@@ -61,7 +61,7 @@ class Event:
     """Anything a stream says. `sequence_number` is for resuming only, and often missing."""
 
     type: str
-    raw: Wire
+    raw: Wire = field(repr=False)  # long, and the type and text say what a reader looks for
 
     @property
     def sequence_number(self) -> int | None:
@@ -113,12 +113,12 @@ class SearchProgress(Event):
 
 @dataclass(slots=True)
 class Snapshot(Event):
-    response: Wire
+    response: Wire = field(repr=False)
 
 
 @dataclass(slots=True)
 class Finished(Event):
-    response: Wire
+    response: Wire = field(repr=False)
 
 
 @dataclass(slots=True)
