@@ -9,6 +9,7 @@ Each name is loaded at its first use, so that `%load_ext kit` costs next to noth
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,12 @@ _PLACES = {
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext kit`: give this shell its magics."""
+    """`%load_ext kit`: give this shell its magics, and the name `kit` unless it is taken."""
     from kit.notebook.magics import load
 
     load(shell)
+    if "kit" not in shell.user_ns:
+        shell.push({"kit": sys.modules[__name__]}, interactive=False)
 
 
 def unload_ipython_extension(shell: Any) -> None:

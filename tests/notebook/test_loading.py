@@ -58,3 +58,17 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 
 def test_there_is_a_version():
     assert kit.__version__[0].isdigit()
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "module"), ("kit = 5", "int")])
+def test_loading_brings_the_name_kit_unless_it_is_taken(before, after):
+    """The page says `kit.last`: it has to work without another import."""
+    code = f"""
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_cell({before!r})
+shell.run_line_magic("load_ext", "kit")
+print(type(shell.user_ns["kit"]).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == after
