@@ -142,12 +142,18 @@ def ask(
     """
     attempt = _Attempt(open_client, question, screen)
     try:
-        answer = attempt.run()
+        return _asked(attempt, variables, session)
     except KeyboardInterrupt as stop:
-        partial = _unfinished(attempt.partial(stop), "stopped")
-        _keep(partial, question, variables, session)
-        screen.close(partial, question.notes)
-        raise _interrupted(partial, question) from None
+        arrived = attempt.partial(stop)
+    raise _stopped(attempt, arrived, variables, session)
+
+
+def _asked(attempt: _Attempt, variables: MutableMapping[str, Any], session: Session) -> Any:
+    question, screen = attempt.question, attempt.screen
+    try:
+        answer = attempt.whole = attempt.run()
+    except KeyboardInterrupt:  # `Interrupted` is a KitError too
+        raise
     except KitError as error:
         error.answer = _unfinished(attempt.partial(error), "broken off")
         _keep(error.answer, question, variables, session)
@@ -160,6 +166,21 @@ def ask(
     return answer
 
 
+def _stopped(
+    attempt: _Attempt, arrived: Any, variables: MutableMapping[str, Any], session: Session
+) -> Interrupted:
+    """The error of a stopped cell. What had arrived is kept; what was being shown stays so."""
+    question = attempt.question
+    partial = _unfinished(arrived, "stopped")
+    try:
+        _keep(partial, question, variables, session)
+        if attempt.whole is None:
+            attempt.screen.close(partial, question.notes)
+    except KeyboardInterrupt:  # pressed again: shown it is not, but kept
+        _keep(partial, question, variables, session)
+    return _interrupted(partial, question, whole=attempt.whole is not None)
+
+
 class _Attempt:
     """One call, and what had arrived of it at any time."""
 
@@ -168,6 +189,8 @@ class _Attempt:
         self.question = question
         self.screen = screen
         self.stream: Any = None
+        self.whole: Any = None
+        """The answer, once all of it is there."""
 
     def run(self) -> Any:
         command, prompt = self.question.command, self.question.prompt
@@ -196,7 +219,7 @@ class _Attempt:
 
     def partial(self, error: BaseException) -> Any:
         """What the error carries, else what the stream has; None when nothing arrived."""
-        answer = getattr(error, "answer", None)
+        answer = getattr(error, "answer", None) if self.whole is None else self.whole
         if answer is None and self.stream is not None:
             answer = self.stream.partial
         if answer is None or not (answer.text or answer.output or answer.id):
@@ -211,11 +234,13 @@ def _unfinished(partial: Any, why: str) -> Any:
     return dataclasses.replace(partial, status="incomplete", incomplete=why)
 
 
-def _interrupted(partial: Any, question: Question) -> Interrupted:
+def _interrupted(partial: Any, question: Question, *, whole: bool) -> Interrupted:
+    where = " and ".join(["kit.last", *question.command.outputs])
     if partial is None:
         error = Interrupted("Stopped before anything had arrived; the request is closed.")
+    elif whole:
+        error = Interrupted(f"Stopped while it was shown; the whole answer is in {where}.")
     else:
-        where = " and ".join(["kit.last", *question.command.outputs])
         error = Interrupted(
             f"Stopped; the request is closed. What had arrived "
             f"({len(partial.text):,} characters) is in {where}."

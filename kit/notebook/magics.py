@@ -18,7 +18,9 @@ from kit.errors import InputError
 from kit.notebook.arguments import manual, parse
 from kit.notebook.asking import ask, question_of
 from kit.notebook.completion import matcher_for
+from kit.notebook.edge import at_the_edge
 from kit.notebook.options import Api
+from kit.notebook.render import plain
 from kit.notebook.screens import screen_for
 from kit.notebook.session import current
 
@@ -35,21 +37,24 @@ class KitMagics(Magics):
     @line_cell_magic
     def chat(self, line: str, cell: str | None = None) -> None:
         """Ask a model through the chat completions API. `%%chat --help` lists the options."""
-        self._run("chat", line, cell)
+        at_the_edge(lambda: self._run("chat", line, cell), current)
 
     @no_var_expand
     @line_cell_magic
     def responses(self, line: str, cell: str | None = None) -> None:
         """Ask a model through the responses API. `%%responses --help` lists the options."""
-        self._run("responses", line, cell)
+        at_the_edge(lambda: self._run("responses", line, cell), current)
 
     @no_var_expand
     @line_magic
     def kit(self, line: str) -> None:
         """What is configured, and how to change it. `%kit help` lists what there is."""
+        at_the_edge(lambda: self._control(line), current)
+
+    def _control(self, line: str) -> None:
         from kit.notebook.control import control
 
-        print(control(line, current))
+        print(plain(control(line, current)))
 
     def _run(self, api: Api, line: str, cell: str | None) -> None:
         if cell is None and not {"-h", "--help"}.intersection(line.split()):
@@ -71,8 +76,18 @@ class KitMagics(Magics):
         answer = ask(connect.client, question, screen, shell.user_ns, current)
         _leave_in_underscore(shell, answer)
         if command.background and not command.quiet:
-            fetch = f'kit.Client().retrieve("{answer.id}")'
-            print(f"{answer.id} is {answer.status}; fetch it with {fetch}")
+            print(_how_to_fetch(answer))
+
+
+def _how_to_fetch(answer: Any) -> str:
+    """A line with code to paste: whatever the gateway calls an id, it stays one literal."""
+    identity = _one_line(answer.id)
+    fetch = f"kit.Client().retrieve({identity!r})"
+    return f"{identity} is {_one_line(answer.status)}; fetch it with {fetch}"
+
+
+def _one_line(text: Any, limit: int = 200) -> str:
+    return "".join(letter for letter in str(text) if letter.isprintable())[:limit]
 
 
 def _leave_in_underscore(shell: Any, answer: Any) -> None:

@@ -128,7 +128,7 @@ def test_background_returns_at_once_and_says_how_to_fetch_it(kernel):
     cell = kernel.run("%%responses --background -o later\nReply with exactly: done")
     assert cell.error is None
     identity = kernel.value("later.id")
-    assert f'kit.Client().retrieve("{identity}")' in cell.printed
+    assert f"kit.Client().retrieve('{identity}')" in cell.printed
     assert cell.printed.count("\n") == 1
 
 
