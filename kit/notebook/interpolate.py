@@ -43,7 +43,10 @@ class Filled:
 
 
 def fill(template: str, variables: Mapping[str, Any]) -> Filled:
-    """The template with each `{{name}}` replaced. Raises InputError for an unknown name."""
+    """The template with each `{{name}}` replaced.
+
+    Raises InputError for an unknown name, and for a value that will not become text.
+    """
     notes: dict[str, str] = {}
 
     def value_at(match: re.Match[str]) -> str:
@@ -52,7 +55,7 @@ def fill(template: str, variables: Mapping[str, Any]) -> Filled:
             return "{{"
         if name not in variables:
             raise InputError(_unknown(name, variables))
-        text, note = _as_text(name, variables[name])
+        text, note = _written(name, variables[name])
         if note:
             notes[name] = note
         return text
@@ -66,6 +69,17 @@ def _unknown(name: str, variables: Mapping[str, Any]) -> str:
     return (
         f"{{{{{name}}}}}: there is no variable {name}{suggestion} "
         "Write \\{{ to send the braces as they are."
+    )
+
+
+def _written(name: str, value: Any) -> tuple[str, str | None]:
+    try:
+        return _as_text(name, value)
+    except Exception as error:  # the value's own code runs here, and it may fail in any way
+        problem = type(error).__name__[:60]
+    raise InputError(
+        f"{{{{{name}}}}}: the value of {name} could not be written as text ({problem}). "
+        f"Put into the prompt what str({name}) can show."
     )
 
 

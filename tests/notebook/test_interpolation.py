@@ -142,6 +142,41 @@ def test_a_structure_inside_itself_goes_in_as_its_text():
     assert fill("{{loop}}", {"loop": loop}).text == "[[...]]"
 
 
+class Bad:
+    def __str__(self):
+        raise ZeroDivisionError("sk-secret12")
+
+    __repr__ = __str__
+
+
+def deep(levels: int) -> list[object]:
+    outer: list[object] = []
+    for _ in range(levels):
+        outer = [outer]
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (Bad(), "ZeroDivisionError"),
+        ([Bad()], "ZeroDivisionError"),
+        ({"key": Bad()}, "ZeroDivisionError"),
+        (pandas.DataFrame({"column": [Bad()]}), "ZeroDivisionError"),
+        (pandas.Series([Bad()]), "ZeroDivisionError"),
+        (deep(100_000), "RecursionError"),
+    ],
+    ids=["object", "list", "dict", "frame", "series", "deep list"],
+)
+def test_a_value_that_will_not_become_text_is_named(value, says):
+    with pytest.raises(InputError) as caught:
+        fill("{{bad}}", {"bad": value})
+    assert str(caught.value).startswith("{{bad}}: the value of bad could not be written as text")
+    assert says in str(caught.value)
+    assert "sk-secret12" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_pandas_is_not_imported():
     """Who does not use pandas does not wait for it."""
     code = (
