@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kit.errors import InputError
-from kit.notebook.splitting import variable_name
+from kit.notebook.splitting import variable_name, writable_name
 
 __all__ = ["FORMATS", "OPTIONS", "Api", "Option", "known_options", "options_of"]
 
@@ -90,7 +90,7 @@ OPTIONS = (
         "out",
         "put the Answer into this variable",
         "NAME",
-        variable_name,
+        writable_name,
         completes="variables",
     ),
     Option(

@@ -14,10 +14,20 @@ from dataclasses import dataclass
 
 from kit.errors import InputError
 
-__all__ = ["Assignment", "Word", "split_assignment", "split_words"]
+__all__ = [
+    "Assignment",
+    "Word",
+    "split_assignment",
+    "split_words",
+    "variable_name",
+    "writable_name",
+]
 
 _CLOSING = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _ASSIGNMENT = re.compile(r"\s*(?P<name>[^\s=<-][^\s=<]*)?\s*(?P<shows>=?)\s*<<(?:\s+|$)")
+
+# In, Out, `_`, `_12`, `_i3`, `_oh` and what begins with `__`: cells and magics work with them.
+_IPYTHONS_OWN = re.compile(r"In|Out|get_ipython|exit|quit|_(\d.*|i+\d*|[dio]h|_.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +54,20 @@ def split_assignment(line: str) -> tuple[Assignment | None, str]:
     name = match["name"]
     if not name:
         raise InputError("`<<` needs a name in front of it, like `answer <<`.")
-    return Assignment(variable_name(name, "<<"), not match["shows"]), line[match.end() :]
+    return Assignment(writable_name(name, "<<"), not match["shows"]), line[match.end() :]
 
 
 def variable_name(name: str, where: str) -> str:
     """`name`, if a variable can be called so; `where` names the option in the error."""
     if not name.isidentifier() or keyword.iskeyword(name):
         raise InputError(f"{where}: {name!r} cannot be the name of a variable.")
+    return name
+
+
+def writable_name(name: str, where: str) -> str:
+    """`name`, if an answer can be put there without breaking the notebook. Raises InputError."""
+    if _IPYTHONS_OWN.fullmatch(variable_name(name, where)):
+        raise InputError(f"{where}: {name} belongs to the notebook itself; choose another name.")
     return name
 
 

@@ -91,6 +91,40 @@ def test_a_wrong_line_is_one_line_that_says_what_there_is(api, line, says):
     assert len(str(caught.value)) < 250
 
 
+@pytest.mark.parametrize("form", ["-o {}", "{} <<", "{} = <<"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "In",
+        "Out",
+        "__builtins__",
+        "__x",
+        "get_ipython",
+        "exit",
+        "quit",
+        "_",
+        "__",
+        "___",
+        "_1",
+        "_12x",
+        "_i",
+        "_ii",
+        "_i3",
+        "_oh",
+    ],
+)
+def test_names_of_the_notebook_itself_are_refused(form, name):
+    with pytest.raises(InputError) as caught:
+        parse("chat", form.format(name))
+    assert f"{name} belongs to the notebook itself" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Input", "_answer", "out", "exit_code", "_index", "i"])
+def test_other_names_take_an_answer(name):
+    assert parse("chat", f"-o {name}").out == name
+
+
 def test_abbreviated_options_are_refused():
     """An option added later could change what an abbreviation means."""
     for option in options_of("responses"):
