@@ -15,6 +15,7 @@ import httpx
 from kit import errors
 from kit.gateway import failures
 from kit.gateway.events import Wire, error_of
+from kit.gateway.json_text import read_json
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -35,7 +36,7 @@ MAX_BODY_BYTES = 64 * 2**20
 def decoded(body: bytes, headers: Mapping[str, str]) -> Wire:
     """The JSON object in `body`. Raises ProtocolError for anything else, HTML above all."""
     try:
-        raw = json.loads(body)
+        raw = read_json(body.decode(json.detect_encoding(body), "replace"))
     except (ValueError, RecursionError):
         raise not_json(headers, body) from None
     if not isinstance(raw, dict):

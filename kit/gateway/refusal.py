@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from kit.errors import redact
 from kit.gateway.events import Wire, error_of
+from kit.gateway.json_text import read_json
 
 __all__ = ["Refusal", "read_refusal", "server_hint", "shown"]
 
@@ -92,7 +93,7 @@ def _until(moment: str, now: str | None) -> float | None:
 def _error_object(body: bytes) -> Wire:
     text = body[:65_536].decode("utf-8", "replace").strip()
     try:
-        found = json.loads(text)
+        found = read_json(text)
     except (ValueError, RecursionError):
         if text[:1] == "<" or "<html" in text[:500].lower():
             return {"message": ""}
@@ -113,7 +114,7 @@ def _error_in_frames(text: str) -> Wire | None:
     for line in text.splitlines():
         if line.startswith("data:") and '"error"' in line:
             try:
-                return error_of(json.loads(line[5:]))
+                return error_of(read_json(line[5:]))
             except (ValueError, AttributeError, RecursionError):
                 return None
     return None

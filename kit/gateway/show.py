@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kit.clean import clean_html, clean_markdown
+from kit.gateway.json_text import read_json
 from kit.gateway.marks import with_marks
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def usage_line(answer: Answer) -> str:
 def _body(answer: Answer) -> str:
     if answer.parsed is not None:
         try:
-            pretty = json.dumps(json.loads(answer.text), ensure_ascii=False, indent=2)
+            pretty = json.dumps(read_json(answer.text), ensure_ascii=False, indent=2)
         except ValueError:
             return answer.text
         longest = max((len(run) for run in re.findall(r"`+", pretty)), default=0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -42,11 +41,11 @@ from kit.gateway.events import (
     chat_events,
     response_event,
 )
+from kit.gateway.json_text import read_json
 from kit.gateway.sse import Decoder, Frame
 
 __all__ = ["AsyncStream", "Terms"]
 
-_decode = json.JSONDecoder().decode  # `json.loads` checks its arguments at every event
 MAX_STREAM_BYTES = 512 * 2**20
 MAX_BAD_FRAMES = 3
 """Frames in a row that are no JSON, before the stream is given up."""
@@ -251,7 +250,7 @@ class AsyncStream:
             if secret in data:
                 data = data.replace(secret, "***")
         try:
-            raw = _decode(data)
+            raw = read_json(data)
         except (ValueError, RecursionError):
             self._bad_frames += 1
             if self._bad_frames >= MAX_BAD_FRAMES and not self._assembly.terminal:

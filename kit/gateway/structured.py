@@ -6,11 +6,11 @@ promised. Null counts as "not given" where only strictness asked for the propert
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 from kit.errors import ProtocolError
 from kit.gateway.events import Wire, objects
+from kit.gateway.json_text import read_json
 from kit.gateway.schemas import Schema, definition, strict_schema
 
 __all__ = ["parse"]
@@ -38,7 +38,7 @@ def _found(text: str) -> Any:
     if text.startswith("```") and text.endswith("```"):  # small models put it into a block of code
         text = text[3:-3].partition("\n")[2]
     try:
-        return json.loads(text)
+        return read_json(text)
     except (ValueError, RecursionError):
         raise ProtocolError(
             "The model answered in prose although a schema was given: this gateway or model may "

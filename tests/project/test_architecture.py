@@ -42,7 +42,7 @@ ROOMS = (
 # Inside a room nothing goes in circles; inside these, the order is also this one.
 INSIDE = (
     (
-        *("kit.gateway.sse", "kit.gateway.events", "kit.gateway.item"),
+        *("kit.gateway.sse", "kit.gateway.json_text", "kit.gateway.events", "kit.gateway.item"),
         *("kit.gateway.completion", "kit.gateway.assembly"),
         *("kit.gateway.refusal", "kit.gateway.marks", "kit.gateway.show", "kit.gateway.answer"),
         *("kit.gateway.attachments", "kit.gateway.schemas", "kit.gateway.structured"),
