@@ -129,8 +129,9 @@ class ResponseAssembly:
             self._head.update(cast(Wire, response))
         if type_ in TERMINAL:
             self.terminal = True
-            if self._head.get("status") not in _ENDED:
-                self._head["status"] = type_.removeprefix("response.")
+            ended = type_.removeprefix("response.")
+            if ended in ("failed", "cancelled") or self._head.get("status") not in _ENDED:
+                self._head["status"] = ended  # a failure is one, whatever stands inside
 
     def _take_other(self, raw: Wire, type_: str) -> None:
         if type_ == "response.output_item.added":

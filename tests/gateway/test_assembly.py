@@ -301,6 +301,8 @@ def test_streamed_items_with_gaps_still_fill_the_terminals_items() -> None:
         ("cancelled", {}, "cancelled"),
         ("completed", {"status": "incomplete"}, "incomplete"),
         ("completed", {"status": "in_progress"}, "completed"),
+        ("failed", {"status": "completed"}, "failed"),
+        ("cancelled", {"status": "completed"}, "cancelled"),
         ("incomplete", {"status": None}, "incomplete"),
     ],
 )

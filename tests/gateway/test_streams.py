@@ -405,6 +405,17 @@ async def test_json_instead_of_a_stream_is_the_answer(api: Api, whole: dict[str,
     assert (stream.answer.text, stream.text, stream.partial.text) == ("Hello",) * 3
 
 
+async def test_a_failed_event_is_a_failure_whatever_its_response_says() -> None:
+    error = {"code": "server_error", "message": "the reason"}
+    failed_event = {
+        "type": "response.failed",
+        "response": {**DONE["response"], "error": error},
+    }
+    found = await failed(errors.ResponseFailed, stream_reply(HELLO, LO, failed_event))
+    assert "the reason" in str(found)
+    assert found.answer.text == "Hello"
+
+
 async def test_json_of_a_queued_response_is_returned_to_be_fetched() -> None:
     """A gateway that polls ignores `stream`: the caller goes on with `retrieve`."""
     queued = {"id": "litellm_poll_1", "object": "response", "status": "queued", "output": []}
