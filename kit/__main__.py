@@ -7,13 +7,17 @@ Exit status: 0 answered, 1 it failed, 2 wrong usage, 130 stopped, 141 nobody rea
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import io
 import json
 import math
 import os
 import re
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kit.errors import KitError, redact
@@ -37,19 +41,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _options(arguments)
         _ask(options, _prompt(options.prompt))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # so it is where a script has closed it
+            sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except BrokenPipeError:
-        # What is still buffered would fail once more when the interpreter flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         return 141
     except KeyboardInterrupt:
         return 130
     except KitError as error:
         _complain(str(error))
         return 1
+    except Exception as error:
+        _complain(_unforeseen(error))
+        _write_nowhere()
+        return 1
     return 0
+
+
+def _unforeseen(error: Exception) -> str:
+    """One line for what no part of the toolkit foresaw; not what the error itself says."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
+        return f"the answer could not be written: {os.strerror(error.errno)}"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working folder is gone; change to another one and try again"
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame)]
+    place = f", {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
+    return f"this is a bug in the toolkit ({type(error).__name__}{place}); please report this line"
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return Path(frame.filename).is_relative_to(Path(__file__).parent)
+
+
+def _write_nowhere() -> None:
+    """What is still buffered would fail once more when the interpreter flushes at its end."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # there is no such file at all
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -117,13 +148,19 @@ def _ask(options: argparse.Namespace, prompt: str) -> None:
     search: dict[str, Any] = {"web_search": True} if options.web_search else {}
     with Client(timeout=options.timeout) as client:
         if options.background:
-            print(json.dumps(client.submit(prompt, **search).raw, ensure_ascii=False))
+            print(_shown(_json(client.submit(prompt, **search).raw)))
         elif options.stream:
             _stream(client, options.api, prompt, search)
         elif options.api == "chat":
             _print(client.chat(prompt))
         else:
             _print(client.respond(prompt, **search))
+
+
+def _json(raw: Mapping[str, Any]) -> str:
+    """`raw` with null for NaN and infinity, which Python reads and JSON does not have."""
+    strict = json.loads(json.dumps(raw), parse_constant=lambda name: None)
+    return json.dumps(strict, ensure_ascii=False)
 
 
 def _stream(client: Any, api: str, prompt: str, search: dict[str, Any]) -> None:
@@ -154,11 +191,15 @@ def _print(answer: Any) -> None:
 
 def _shown(text: str) -> str:
     """Untouched in a pipe; without control characters on a terminal."""
-    return _STEERING.sub("", text) if sys.stdout.isatty() else text
+    on_a_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return _STEERING.sub("", text) if on_a_terminal else text
 
 
 def _complain(message: str) -> None:
-    print(f"Error: {_STEERING.sub('', redact(' '.join(message.split())))}", file=sys.stderr)
+    line = _STEERING.sub("", redact(" ".join(message.split())))
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # nobody can be told
+            print(f"Error: {line}", file=sys.stderr, flush=True)
 
 
 def _write_anything(stream: Any) -> None:

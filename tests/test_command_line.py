@@ -3,11 +3,14 @@
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import types
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,7 @@ from kit.__main__ import main
 from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
 
+REPOSITORY = Path(__file__).parent.parent
 KIT = [sys.executable, "-m", "kit"]
 
 
@@ -141,6 +145,99 @@ def fails_in_one_line(run, says, **environment):
     assert line.startswith("Error: ")
     assert says in line
     assert "sk-secret123" not in line
+
+
+def test_a_working_folder_that_is_gone_is_one_line(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"import os, sys; sys.path[0] = {str(REPOSITORY)!r}; os.rmdir({str(gone)!r});"
+    code += "from kit.__main__ import main; sys.exit(main(['Reply with exactly: OK']))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=gone, capture_output=True, text=True)
+    one_line_or_the_answer(done)
+
+
+def one_line_or_the_answer(done):
+    if done.returncode == 0:
+        assert (done.stdout, done.stderr) == ("OK\n", "")
+        return
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
+def test_a_full_disk_is_one_line(stream):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*KIT, *stream, "Reply with exactly: OK"], stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line == "Error: the answer could not be written: No space left on device"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_outputs_are_no_crash(closed):
+    command = f"{sys.executable} -m kit 'Reply with exactly: OK' {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True)
+    assert done.stderr == b""
+    assert done.stdout in (b"", b"OK\n")
+    assert done.returncode == 0
+
+
+def test_a_proxy_that_is_none_is_one_line(run):
+    fails_in_one_line(
+        run,
+        "",
+        LITELLM_BASE_URL="https://gateway.invalid",
+        LITELLM_MODEL="any",
+        HTTPS_PROXY="http://user:sk-secret123@h:99999999",
+    )
+
+
+def test_what_nobody_foresaw_is_one_line_that_says_where(run, monkeypatch):
+    def broken(*arguments, **options):
+        raise ZeroDivisionError("sk-secret123")
+
+    monkeypatch.setattr("kit.connect.Client", broken)
+    done = run("hi")
+    assert (done.status, done.out) == (1, "")
+    assert re.fullmatch(
+        r"Error: this is a bug in the toolkit \(ZeroDivisionError, __main__\.py:\d+\); .*\n",
+        done.error,
+    )
+
+
+def test_the_raw_json_is_json_whatever_the_gateway_sent(run, monkeypatch):
+    raw = {"id": "resp_1", "numbers": [float("nan"), float("inf"), 1.5, True], "text": "\x9b\x1b"}
+
+    class Odd:
+        def __init__(self, **options):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            pass
+
+        def submit(self, prompt):
+            return types.SimpleNamespace(raw=raw)
+
+    monkeypatch.setattr("kit.connect.Client", Odd)
+    command = ["--api", "responses", "--background", "hi"]
+    printed = json.loads(run(*command).out, parse_constant=pytest.fail)
+    assert printed == raw | {"numbers": [None, None, 1.5, True]}
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(*command).out.rstrip("\n").isprintable()
+
+
+def test_a_terminal_is_not_steered(run, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for stream in ([], ["--stream"]):
+        done = run(*stream, "Reply with exactly: a\x1b]0;owned\x07\x9b2J\u202eb")
+        assert done.out == "a]0;owned2Jb\n"
+    assert "\x1b" not in run("--bogus\x1b[2J", "hi").error
 
 
 def test_a_terminal_that_knows_no_korean_gets_stand_ins():
