@@ -104,10 +104,11 @@ def _line(state: StateBlock, number: int) -> str:
 def _formula(written: str) -> str | None:
     """The formula in one line and inert as Markdown and as HTML; None when it is not one.
 
-    TeX does not see the blanks put into `<b` and `](`; every other reader does.
+    TeX does not see the blanks put into `<b`, `](` and `&#`; every other reader does.
     """
     formula = " ".join(written.split())
     formula = re.sub(r"<(?=[^\s])", "< ", formula).replace("](", "] (").replace("][", "] [")
+    formula = formula.replace("&#", "& #")
     if not formula or len(formula) > LONGEST_FORMULA or _UNRULY.search(formula):
         return None
     if formula.endswith("\\") and not formula.endswith("\\\\"):

@@ -192,6 +192,7 @@ HOSTILE = [
     "[https://bank.example](https://evil.example/\u202egpj.exe)",
     "a\u202e<script>alert(1)</script>\u202c",
     "&#x202e;reversed &#8294;isolated",
+    "$&#x202e;reversed$ $$&#8294;isolated$$",
     "\x1b]8;;https://evil.example\x07click\x1b]8;;\x07",
     "\ud800<script>alert(1)</script>",
     "<b>",
