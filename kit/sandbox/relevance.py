@@ -19,6 +19,9 @@ ENTITLED = 0.25
 """What a word among a page's names, and in its very title, adds: the whole page is about it."""
 LEAST = 0.2
 """The share that is enough to be the closest there is, when the title itself was asked for."""
+BRIEF = 7
+"""Letters up to which a word is mended by one slip alone, and only into a name of a page: among
+short words, one letter more often makes another word than a mistake."""
 
 Row = tuple[str, str, str, str, str, str]
 """The index's columns of a passage: title, heading, body, and the pairs of each."""
@@ -53,6 +56,7 @@ class Shelf:
             if page.url not in self._names:
                 self._names[page.url] = frozenset((*row[0].split(), *row[3].split()))
                 self._titles[page.url] = tuple(question_words(page.title.split()))
+        self._named_terms = {term for names in self._names.values() for term in names}
         for url, found in terms.items():
             self._terms[url] = frozenset(found)
             for term in found:
@@ -127,11 +131,18 @@ class Shelf:
         shortest = min(word.terms, key=len)
         if self._known(word) or shortest.isdigit() or len(shortest) > 30:
             return word
-        if len(shortest) < (3 if is_hangul(shortest) else 5):
+        if len(shortest) < 3 or (len(word.text) < 5 and not is_hangul(shortest)):
             return word
-        vocabulary = {_letters(term): term for term in self._frequency if _alike(term, shortest)}
-        close = difflib.get_close_matches(_letters(shortest), vocabulary, n=1, cutoff=0.8)
-        return question_words([vocabulary[close[0]]])[0] if close else word
+        letters = _letters(shortest)
+        brief = len(letters) <= BRIEF
+        known = self._named_terms if brief and not is_hangul(shortest) else self._frequency
+        vocabulary = {_letters(term): term for term in known if _alike(term, shortest)}
+        close = difflib.get_close_matches(letters, vocabulary, n=5, cutoff=0.8)
+        slips = [one for one in close if _slips(one, letters) <= (1 if brief else 2)]
+        if not slips:
+            return word
+        term = vocabulary[slips[0]]
+        return question_words([term])[0] if is_hangul(term) else Word(term, (term,))
 
 
 def holds(terms: frozenset[str], word: Word) -> bool:
@@ -160,3 +171,18 @@ def _alike(term: str, word: str) -> bool:
 def _letters(word: str) -> str:
     """A word by its letters: Hangul syllables fall apart into theirs."""
     return unicodedata.normalize("NFD", word)
+
+
+def _slips(one: str, other: str) -> int:
+    """How many letters were left out, added, changed or swapped with the next."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        following = [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(row[j] + 1, following[-1] + 1, row[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and (letter, one[i - 2]) == (other[j - 2], wanted):
+                cost = min(cost, before[j - 2] + 1)
+            following.append(cost)
+        before, row = row, following
+    return row[-1]
