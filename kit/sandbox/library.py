@@ -27,7 +27,7 @@ HEADED = 3.0
 GUIDE = 1.5
 """A page that was written to be asked counts more than the documentation beside it."""
 OF_THE_TOOLKIT = re.compile(
-    r"(?i)^(?:kit|responses|sandbox|toolkit|litellm_\w+|kit_\w+|(?:샌드박스|매직|툴킷)\S{0,2})$"
+    r"(?i)^(?:--[a-z-]+|kit|responses|sandbox|toolkit|litellm_\w+|kit_\w+|(?:샌드박스|매직|툴킷)\S{0,2})$"
 )
 NAMED = 4.0
 """What it counts when the question names the toolkit or something of its own."""

@@ -14,8 +14,10 @@ from functools import lru_cache
 LATIN_RUN = re.compile(r"[A-Za-z\u00c0-\u024f][A-Za-z0-9\u00c0-\u024f_]*(?:['’][a-z]{1,2}\b)?")
 HYPHENED = re.compile(r"\b[A-Za-z][-/][A-Za-z]+")
 """One letter and a word, such as "K-pop", "p-value", "A/B": one word, found as "kpop" too."""
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+"""An option of a command, such as "--web-search": one word, and found as its parts too."""
 TOKEN = re.compile(
-    rf"{HYPHENED.pattern}|(?<![\w-])-[a-z](?![\w-])|"
+    rf"{OPTION.pattern}|{HYPHENED.pattern}|(?<![\w-])-[a-z](?![\w-])|"
     r"\d+(?:[.,:]\d+)*"
     rf"|{LATIN_RUN.pattern}"
     r"|[가-힣]+"
@@ -190,6 +192,8 @@ def question_words(texts: Iterable[str]) -> list[Word]:
 
 def _latin_terms(token: str) -> tuple[str, ...]:
     """The stem of a word; for "K-pop" that of "kpop", and of "pop" beside it."""
+    if token.startswith("--"):
+        return token, *(stem(part) for part in token.strip("-").split("-") if part)
     if not HYPHENED.fullmatch(token):
         return (stem(token),)
     return stem(token.replace("-", "").replace("/", "")), stem(token[2:])

@@ -104,6 +104,10 @@ ITSELF = [
     ("how do I stop a running cell", "Press ■"),
     ("how do I search the web from a cell?", "--web-search"),
     ("what is the sandbox?", "no language model"),
+    ("What does --background do and how do I fetch the result?", "kit.Client().retrieve(id)"),
+    ("Which Python versions are supported?", "3.11, 3.12 and 3.13"),
+    ("--background는 뭐야? 결과는 어떻게 받아?", "kit.Client().retrieve(id)"),
+    ("어떤 파이썬 버전을 지원해?", "3.11, 3.12, 3.13"),
     ("키를 노트북에 남기지 않으려면?", "키는 셀에 적지 않는다"),
     ("샌드박스가 뭐야?", "언어 모델은 없다"),
     ("웹 검색은 어떻게 켜?", "--web-search"),
@@ -133,6 +137,8 @@ def test_examples_of_the_toolkit_are_no_sources_about_the_world(question: str):
         "What is the capital of Liechtenstein?",
         "tell me about honeybees",
         "why is the sky blue?",
+        "What is the median of a list?",
+        "Tell me about toffee",
         "바나나 빵 만드는 법",
         "메타버스가 뭐야?",
         "asdfgh",
@@ -143,6 +149,13 @@ def test_examples_of_the_toolkit_are_no_sources_about_the_world(question: str):
 )
 def test_what_no_page_is_about_finds_nothing(question: str):
     assert LIBRARY.search(question) == []
+
+
+@pytest.mark.parametrize(
+    ("slip", "slug"), [("cofee", "coffee"), ("panads", "pandas"), ("Gutenburg", "printing-press")]
+)
+def test_a_slip_of_the_hand_is_mended(slip: str, slug: str):
+    assert LIBRARY.search(slip)[0].url.endswith(slug)
 
 
 @pytest.mark.parametrize(
