@@ -28,6 +28,7 @@ latest recent up out off down interesting important main key tl dr tldr eli5 bas
 general good best each per compare comparing brief investigate research study analyze analyse
 explore again once wat wut simpler terms
 thoroughly thorough timeline timelines chronology chronological glossary pros cons quiz
+shorter shorten briefer longer simplify rephrase reword elaborate expand continue repeat known
 quizzes flashcard flashcards faq faqs comprehensive comprehensively dive deep depth
 """
 KOREAN = """
@@ -82,6 +83,9 @@ PHRASES = (
     re.compile(r"(?i)\b(?:in|into|as|use)\s+(?:an?\s+)?(?:\w+\s+)?(?:markdown|json|table|bullet\s+points?)\b"),
     re.compile(r"(?i)\b(?:in|with|using)\s+(?:exactly|at\s+most|about|under|only|just)?\s*\w+\s+(?:short\s+)?"
                r"(?:sentences?|words?|lines?|paragraphs?|bullets?|bullet\s+points?)\b"),
+    re.compile(r"(?i)\b(?:name|mention|state|include|add|give)\s+(?:me\s+)?(?:your|the|its|all|any)?\s*"
+               r"(?:sources?|references?|citations?)\b"),
+    re.compile(r"(?i)\b(?:short(?:er)?|long(?:er)?|simpler?|brief(?:er)?)\s+(?:version|answer)\b"),
     re.compile(r"\d+\s*(?:문장|줄|문단|단락|단어|가지|개의?\s*(?:문장|항목))(?:으로|로|만)?"),
     re.compile(r"에\s*(?:대해서?|대한|대하여|관해서?|관한|관하여)(?=[\s,.?!]|$)"),
     re.compile(

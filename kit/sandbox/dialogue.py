@@ -4,29 +4,22 @@
 """
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from kit.sandbox.asking import Topic, topic_of
+from kit.sandbox.follow_ups import MORE, REFERS_BACK, asks_for_another_form, is_miss
 from kit.sandbox.steps import Ask, Turn
 from kit.sandbox.wishes import Shape, is_greeting, is_thanks, language_wanted, shape_of
 from kit.sandbox.words import Word, question_words, sentences, tokens
-
-REFERS_BACK = re.compile(
-    r"(?i)^\W*(?:and|but|so|also|then|(?:what|how)\s+about)\b|^\S{1,20}(?:은|는|도)\s*\?*$|^\w{1,30}\s*\?$|\b(?:it|its|that|this|they|them|their|those|these|he|him|his|"
-    r"she|her|there|the\s+same)\b|^\W*(?:그리고|그럼|그러면|그런데|근데|그래서)\s|"
-    r"(?:^|\s)(?:그건|그게|그것|그걸|그거|그때|거기|그곳|그\s*사람|그의|그는|그녀|이건|이게|이것|저건|그\s*[가-힣]+)"
-)
-MORE = re.compile(
-    r"(?i)\b(?:more|else|continue|go\s+on|elaborate|expand|further|another)\b|"
-    r"더\s|더$|계속|이어서|추가로|또\s*(?:뭐|다른|있)|그\s*밖에|다른\s*(?:것|내용)"
-)
-
 
 MOST_TURNS = 200
 LONGEST_TURN = 20_000
 """Characters of a turn that are read: rules over text of any length would take any time."""
 LONGEST_QUESTION = 2000
 NO_TOPIC = Topic((), "", "en")
+Entitles = Callable[[Sequence[Word]], bool]
+"""Whether a word is a subject of its own: `Library.entitles`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +35,15 @@ class Conversation:
     outputs: tuple[Turn, ...]
     said: frozenset[str]
     """Sentences that were already answered with."""
+    question: str = ""
+    """What is to be answered: the prompt, or the question whose answer it wants in another form."""
     asked: Topic = NO_TOPIC
     """The topic of the prompt alone; `topic` has what it refers back to as well."""
     follows_up: bool = False
     wants_more: bool = False
 
 
-def read_conversation(ask: Ask) -> Conversation:
+def read_conversation(ask: Ask, entitles: Entitles = lambda words: False) -> Conversation:
     """Find the prompt, its topic (borrowed where it has none) and the tools' outputs."""
     turns = tuple(_bounded(turn) for turn in ask.turns[-MOST_TURNS:])
     last = max((i for i, turn in enumerate(turns) if turn.role == "user"), default=None)
@@ -57,7 +52,8 @@ def read_conversation(ask: Ask) -> Conversation:
     system = [turn.text for turn in ask.turns if turn.role == "system"]
     instructions = "\n".join([ask.instructions, *system]).strip()[:LONGEST_TURN]
     topic = topic_of(core_of(_question_in(prompt)))
-    borrowed = _borrowed(topic, prompt, earlier)
+    borrowed = _borrowed(topic, prompt, earlier, entitles)
+    more = borrowed is not None and bool(MORE.search(prompt))
     language = language_wanted(prompt, instructions)
     return Conversation(
         prompt=prompt,
@@ -67,10 +63,11 @@ def read_conversation(ask: Ask) -> Conversation:
         shape=_shape(prompt, instructions),
         earlier=earlier,
         outputs=tuple(turn for turn in turns[(last or 0) :] if turn.role == "tool"),
-        said=_said(earlier) if borrowed else frozenset(),
+        said=_said(earlier) if more else frozenset(),
+        question=_question(prompt, topic, earlier) if borrowed else prompt,
         asked=topic,
         follows_up=borrowed is not None,
-        wants_more=borrowed is not None and bool(MORE.search(prompt)),
+        wants_more=more,
     )
 
 
@@ -85,13 +82,23 @@ def _question_in(prompt: str) -> str:
     """Where a long prompt has its question: before its material, or after it."""
     if len(prompt) <= LONGEST_QUESTION:
         return prompt
+    last = prompt.rstrip().rpartition("\n")[2].strip()
+    if last.endswith("?") and len(last) <= LONGEST_QUESTION:
+        return last
     half = LONGEST_QUESTION // 2
     return f"{prompt[:half]}\n{prompt[-half:]}"
 
 
 def on_its_own(talk: Conversation) -> Conversation:
     """The conversation with the prompt's own topic, for a prompt that names a new subject."""
-    return replace(talk, topic=talk.asked, said=frozenset(), follows_up=False, wants_more=False)
+    return replace(
+        talk,
+        topic=talk.asked,
+        question=talk.prompt,
+        said=frozenset(),
+        follows_up=False,
+        wants_more=False,
+    )
 
 
 LABEL = re.compile(
@@ -111,19 +118,52 @@ def _shape(prompt: str, instructions: str) -> Shape:
     return shape if shape != Shape() else shape_of(instructions[:LONGEST_QUESTION])
 
 
-def _borrowed(topic: Topic, prompt: str, earlier: tuple[Turn, ...]) -> Topic | None:
-    """The topic with that of the last prompt that had one of its own, when it refers back."""
-    heavy = [word for word in topic.words if not word.light]
+def _borrowed(
+    topic: Topic, prompt: str, earlier: tuple[Turn, ...], entitles: Entitles
+) -> Topic | None:
+    """The topic with that of the last prompt that had one of its own, when it refers back.
+
+    A prompt that found nothing lends its topic only where a new word is asked of it, or where no
+    other prompt has one.
+    """
+    heavy = _heavy(topic)
     refers = bool(REFERS_BACK.search(prompt)) and len(heavy) <= 2
     if (heavy and not refers) or is_greeting(prompt) or is_thanks(prompt):
         return None
+    missed: Topic | None = None
+    answer = ""
     for turn in reversed(earlier):
+        if turn.role == "assistant":
+            answer = turn.text
         if turn.role != "user":
             continue
         former = topic_of(core_of(_question_in(turn.text)))
-        if any(not word.light for word in former.words) and not REFERS_BACK.search(turn.text):
+        own = _heavy(former) and (
+            not REFERS_BACK.search(turn.text)
+            or entitles(former.words)
+            or turn is next(one for one in earlier if one.role == "user")
+        )
+        if own and (heavy or not is_miss(answer)):
             return _joined(former, topic)
-    return None
+        missed = missed or (former if own else None)
+        answer = ""
+    return _joined(missed, topic) if missed else None
+
+
+def _heavy(topic: Topic) -> list[Word]:
+    return [word for word in topic.words if not word.light]
+
+
+def _question(prompt: str, topic: Topic, earlier: tuple[Turn, ...]) -> str:
+    """The prompt, or the last question before it when only another form of its answer is wanted."""
+    if topic.words or not asks_for_another_form(prompt):
+        return prompt
+    asked = [turn.text for turn in earlier if turn.role == "user"]
+    return next((text for text in reversed(asked) if _asks(text)), prompt)
+
+
+def _asks(text: str) -> bool:
+    return bool(topic_of(core_of(_question_in(text)))) or not asks_for_another_form(text)
 
 
 def _joined(former: Topic, topic: Topic) -> Topic:

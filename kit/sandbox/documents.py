@@ -102,7 +102,7 @@ def _fact(talk: Conversation, library: Library, hits: list[Hit]) -> Fact:
 
 def _page_fact(talk: Conversation, library: Library, hit: Hit) -> Fact:
     """A page: its sentences, those first that answer, and its sections below it."""
-    found = quotes(library.passages_of(hit.url), talk.topic.words, kind=kind_of(talk.prompt))
+    found = quotes(library.passages_of(hit.url), talk.topic.words, kind=kind_of(talk.question))
     sections: dict[str, list[str]] = {}
     for quote in found:
         sections.setdefault(quote.heading, []).append(quote.text)

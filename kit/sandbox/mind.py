@@ -20,7 +20,7 @@ __all__ = ["answer", "count_tokens"]
 
 def answer(ask: Ask, library: Library) -> tuple[Step, ...]:
     """The steps that answer `ask`: calls without a `Say`, or anything that ends in one `Say`."""
-    talk = read_conversation(ask)
+    talk = read_conversation(ask, library.entitles)
     return tuple(_bounded(step, ask.max_output_tokens) for step in _steps(ask, talk, library))
 
 

@@ -35,7 +35,7 @@ SIGNS = {
     ),
     "number": re.compile(r"(?<![\d.,])(?!(?:1\d|20)\d{2}\b)\d[\d.,]*(?![월일년])"),
     "where": re.compile(
-        r"\b(?:in|at|near|from)\s+(?:the\s+)?[A-Z]|[가-힣]+(?:에서|시|도|구|군|섬|지방|항)\b"
+        r"\b(?:in|at|near|from)\s+(?:the\s+)?[A-Z]|\b(?:began|begun|originat\w+|c[ao]mes?\s+from)\b|[가-힣]+(?:에서|시|도|구|군|섬|지방|항)\b"
     ),
     "why": re.compile(
         r"(?i)\b(?:because|so that|since|therefore|in order|reason)\b|때문|위해|므로|까닭|덕분|위한"

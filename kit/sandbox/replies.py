@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from kit.sandbox.dialogue import Conversation, remembered
 from kit.sandbox.excerpt import excerpt_of
+from kit.sandbox.follow_ups import repeated
 from kit.sandbox.library import Hit, Library
 from kit.sandbox.phrases import phrase
 from kit.sandbox.quoting import Draft, Quote, best, kind_of, leads, quotes, telling
@@ -31,8 +32,10 @@ SHOWN_TITLES = 6
 
 
 def plain_reply(talk: Conversation, library: Library) -> Say | None:
-    """An answer that needs no library: words to repeat, a greeting, a sum, a text of the caller."""
+    """An answer that needs no library: words to repeat, a greeting, a sum, a text that came."""
     prompt, language = talk.prompt, talk.language
+    if again := repeated(prompt, talk.earlier, library):
+        return again
     literal = exact_reply(prompt)
     if literal is not None:
         return Say(literal)
@@ -105,7 +108,7 @@ def _particular(talk: Conversation) -> bool:
     """Whether one thing is asked for, so that a page that merely speaks of the subject is none."""
     if talk.follows_up:
         return False
-    asks = kind_of(talk.prompt) in PARTICULAR or SUPERLATIVE.search(talk.prompt)
+    asks = kind_of(talk.question) in PARTICULAR or SUPERLATIVE.search(talk.prompt)
     dated = any(word.text.isdigit() for word in talk.topic.words)
     return bool(asks or dated or OF_THE_DAY.search(talk.prompt))
 
@@ -159,7 +162,7 @@ def answering(hits: Sequence[Hit], words: Sequence[Word]) -> list[Hit]:
 
 
 def _chosen(talk: Conversation, library: Library, hits: Sequence[Hit]) -> list[Quote]:
-    kind = kind_of(talk.prompt)
+    kind = kind_of(talk.question)
     pages = answering(hits, talk.topic.words)
     count = _how_many(talk, kind)
     chosen: list[Quote] = []
@@ -219,7 +222,7 @@ def _written(talk: Conversation, hits: Sequence[Hit], chosen: Sequence[Quote]) -
             draft.write("\n- " if number else "- ").write(quote.text).cite(quote.page)
     else:
         page = chosen[0].page
-        if page.summary and not talk.follows_up and kind_of(talk.prompt) is None:
+        if page.summary and not talk.follows_up and kind_of(talk.question) is None:
             draft.write(f"**{_plain(page.title)}**: {page.summary}\n\n")
         draft.quote(chosen)
     _see_also(draft, talk, hits, chosen)

@@ -41,12 +41,13 @@ BULLETS = re.compile(
     r"(?i)\bbullet(?:s|ed| points?)?\b|\b(?:as|in)\s+a\s+list\b|목록으로|불릿|항목별"
 )
 SHORT = re.compile(
-    r"(?i)\b(?:briefly|in short|short answer|in brief|concise(?:ly)?|tl;?dr|one-liner)\b|"
-    r"간단히|간단하게|간략|짧게|한마디로|요점만"
+    r"(?i)\b(?:briefly|in short|short answer|in brief|concise(?:ly)?|tl;?dr|one-liner|"
+    r"shorter|shorten|briefer)\b|"
+    r"간단히|간단하게|간략|짧게|줄여|한마디로|요점만"
 )
 LONG = re.compile(
-    r"(?i)\b(?:in detail|detailed|thorough(?:ly)?|at length|long answer|comprehensive|everything)\b"
-    r"|"
+    r"(?i)\b(?:in detail|detailed|thorough(?:ly)?|at length|long answer|comprehensive|"
+    r"everything|longer)\b|"
     r"자세히|자세하게|상세|길게|깊이"
 )
 

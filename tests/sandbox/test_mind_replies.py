@@ -274,3 +274,12 @@ def test_a_question_after_a_long_text_is_found():
         "1905"
         in say("Otters sleep. " * 900 + "\n\nWhen was jajangmyeon first sold in Incheon?").text
     )
+
+
+@pytest.mark.parametrize("web_search", [False, True])
+def test_asking_for_sources_changes_nothing_of_the_answer(web_search: bool):
+    question = "What is known about the history of coffee?"
+    text = say(f"{question} Name your sources.", web_search=web_search).text
+    assert text == say(question, web_search=web_search).text
+    assert "15th century" in text and "/corpus/coffee" in text
+    assert "closest" not in text and "/toolkit/" not in text
