@@ -15,9 +15,7 @@ import math
 import os
 import re
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from kit.errors import KitError, redact
@@ -64,17 +62,9 @@ def _unforeseen(error: Exception) -> str:
     """One line for what no part of the toolkit foresaw; not what the error itself says."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
         return f"the answer could not be written: {os.strerror(error.errno)}"
-    try:
-        os.getcwd()
-    except OSError:
-        return "the working folder is gone; change to another one and try again"
-    places = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame)]
-    place = f", {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
-    return f"this is a bug in the toolkit ({type(error).__name__}{place}); please report this line"
+    from kit.notebook.edge import unforeseen
 
-
-def _is_ours(frame: traceback.FrameSummary) -> bool:
-    return Path(frame.filename).is_relative_to(Path(__file__).parent)
+    return str(unforeseen(error))
 
 
 def _write_nowhere() -> None:

@@ -203,7 +203,7 @@ def test_what_nobody_foresaw_is_one_line_that_says_where(run, monkeypatch):
     done = run("hi")
     assert (done.status, done.out) == (1, "")
     assert re.fullmatch(
-        r"Error: this is a bug in the toolkit \(ZeroDivisionError, __main__\.py:\d+\); .*\n",
+        r"Error: This is a bug in the toolkit \(ZeroDivisionError, kit/__main__\.py:\d+\); .*\n",
         done.error,
     )
 

@@ -144,8 +144,8 @@ def ask(
     try:
         return _asked(attempt, variables, session)
     except KeyboardInterrupt as stop:
-        arrived = attempt.partial(stop)
-    raise _stopped(attempt, arrived, variables, session)
+        carried = getattr(stop, "answer", None)
+    raise _stopped(attempt, carried, variables, session)
 
 
 def _asked(attempt: _Attempt, variables: MutableMapping[str, Any], session: Session) -> Any:
@@ -155,7 +155,7 @@ def _asked(attempt: _Attempt, variables: MutableMapping[str, Any], session: Sess
     except KeyboardInterrupt:  # `Interrupted` is a KitError too
         raise
     except KitError as error:
-        error.answer = _unfinished(attempt.partial(error), "broken off")
+        error.answer = _unfinished(attempt.partial(error.answer), "broken off")
         _keep(error.answer, question, variables, session)
         screen.close(error.answer, question.notes)
         raise
@@ -167,16 +167,17 @@ def _asked(attempt: _Attempt, variables: MutableMapping[str, Any], session: Sess
 
 
 def _stopped(
-    attempt: _Attempt, arrived: Any, variables: MutableMapping[str, Any], session: Session
+    attempt: _Attempt, carried: Any, variables: MutableMapping[str, Any], session: Session
 ) -> Interrupted:
     """The error of a stopped cell. What had arrived is kept; what was being shown stays so."""
     question = attempt.question
-    partial = _unfinished(arrived, "stopped")
     try:
+        partial = _unfinished(attempt.partial(carried), "stopped")
         _keep(partial, question, variables, session)
         if attempt.whole is None:
             attempt.screen.close(partial, question.notes)
     except KeyboardInterrupt:  # pressed again: shown it is not, but kept
+        partial = _unfinished(attempt.partial(carried), "stopped")
         _keep(partial, question, variables, session)
     return _interrupted(partial, question, whole=attempt.whole is not None)
 
@@ -217,9 +218,9 @@ class _Attempt:
             if self.screen.is_due():  # the text is put together only where it is shown
                 self.screen.show(stream.text, progress.line(time.monotonic()))
 
-    def partial(self, error: BaseException) -> Any:
-        """What the error carries, else what the stream has; None when nothing arrived."""
-        answer = getattr(error, "answer", None) if self.whole is None else self.whole
+    def partial(self, carried: Any) -> Any:
+        """What an error carried, else what the stream has; None when nothing arrived."""
+        answer = carried if self.whole is None else self.whole
         if answer is None and self.stream is not None:
             answer = self.stream.partial
         if answer is None or not (answer.text or answer.output or answer.id):

@@ -1,4 +1,4 @@
-"""The edge of a magic: whatever happens within, its cell ends in a few lines or an answer.
+"""The edge of a magic: whatever happens within, its cell ends in an answer or in a few lines.
 
 A stop becomes `Interrupted`. An error that nobody foresaw becomes a `KitError` that says where,
 because a traceback in the notebook could show the keys that are in its variables.
@@ -6,14 +6,15 @@ because a traceback in the notebook could show the keys that are in its variable
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from kit.errors import Interrupted, KitError
+from kit.errors import ConfigError, Interrupted, KitError
 from kit.notebook.session import Session
 
-__all__ = ["at_the_edge"]
+__all__ = ["at_the_edge", "unforeseen"]
 
 _KIT = Path(__file__).parent.parent
 
@@ -29,7 +30,7 @@ def at_the_edge(run: Callable[[], None], session: Session) -> None:
     except KeyboardInterrupt:
         problem: KitError = _stopped(session, before)
     except Exception as error:
-        problem = _unforeseen(error)
+        problem = unforeseen(error)
     # Out here the problem has no context, so that nothing can lead from it to the variables.
     raise problem
 
@@ -42,7 +43,12 @@ def _stopped(session: Session, before: object) -> Interrupted:
     return stop
 
 
-def _unforeseen(error: Exception) -> KitError:
+def unforeseen(error: Exception) -> KitError:
+    """What to say about an error that no part of the toolkit foresaw; not what it says itself."""
+    try:
+        os.getcwd()
+    except OSError:
+        return ConfigError("The working folder is gone: change to another one and try again.")
     return KitError(
         f"This is a bug in the toolkit ({type(error).__name__[:60]}{_place(error)}); "
         "please report it, with this line."

@@ -96,6 +96,17 @@ def test_a_bug_says_where_it_is_and_shows_no_variables(kernel, cell):
     assert "secret12" not in json.dumps(error)
 
 
+def test_a_working_folder_that_is_gone_is_said(kernel):
+    kernel.run(
+        "import os, kit.connect\nhome = os.getcwd()\nos.mkdir('gone')\nos.chdir('gone')\n"
+        "os.rmdir('../gone')\nkit.connect.forget_client()"
+    )
+    error = kernel.run("%kit").error
+    assert kernel.run("os.chdir(home)").error is None
+    assert error is not None
+    assert "The working folder is gone" in error["evalue"]
+
+
 @pytest.mark.parametrize(
     "identity", ['x"); import os; ("', "x\n\x1b[2Jy\u202e", "a" * 5_000, "'\"\\"]
 )
