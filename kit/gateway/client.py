@@ -12,7 +12,7 @@ import inspect
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar, Unpack, get_type_hints
 
 import httpx
@@ -23,6 +23,7 @@ from kit.gateway.answer import Answer, answer_of
 from kit.gateway.body import answer_in
 from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.exchange import Exchange
+from kit.gateway.following import PENDING, followed
 from kit.gateway.refusal import shown
 from kit.gateway.schemas import Schema
 from kit.gateway.stream import AsyncStream, Terms
@@ -135,7 +136,13 @@ class AsyncClient:
         def finish(answer: Answer) -> Answer:
             return self._finished(answer, options.get("schema"))
 
-        return AsyncStream(send, Terms(api, self._idle, deadline, self._exchange.secrets, finish))
+        def follow(answer: Answer) -> AsyncIterator[Answer]:
+            return self._followed(answer, deadline)
+
+        background = (options.get("extra") or {}).get("background")
+        secrets = self._exchange.secrets
+        following = None if background else follow
+        return AsyncStream(send, Terms(api, self._idle, deadline, secrets, finish, following))
 
     @takes_options
     async def submit(self, prompt: Input, **options: Unpack[Options]) -> Answer:
@@ -150,10 +157,7 @@ class AsyncClient:
         metadata = {**given, "kit_request_id": uuid.uuid4().hex}
         body |= {"background": True, "metadata": metadata}
         answer = await self._call("POST", "/responses", body, deadline=deadline)
-        if answer.id:
-            now = time.monotonic()
-            young = {i: at for i, at in self._created.items() if now - at < NEW_ID_SECONDS}
-            self._created = {**young, answer.id: now}
+        self._note(answer.id)
         return answer
 
     async def retrieve(self, id: str, *, timeout: float | None = None) -> Answer:
@@ -200,7 +204,11 @@ class AsyncClient:
     async def _ask(self, api: Api, prompt: Input, options: Options) -> Answer:
         deadline = self._deadline(options)
         body = await self._body(api, prompt, options)
+        began = time.monotonic()
         answer = await self._call("POST", _PATHS[api], body, deadline=deadline)
+        if not body.get("background"):
+            async for found in self._followed(answer, deadline):
+                answer = dataclasses.replace(found, seconds=time.monotonic() - began)
         return self._finished(answer, options.get("schema"))
 
     async def _call(
@@ -228,6 +236,17 @@ class AsyncClient:
             self._offered = offered[0]
         return self._offered
 
+    def _followed(self, answer: Answer, deadline: float) -> AsyncIterator[Answer]:
+        if answer.status in PENDING:
+            self._note(answer.id)
+        return followed(answer, lambda id, left: self.retrieve(id, timeout=left), deadline)
+
+    def _note(self, id: str | None) -> None:
+        """Remember that this id was created just now."""
+        now = time.monotonic()
+        young = {i: at for i, at in self._created.items() if now - at < NEW_ID_SECONDS}
+        self._created = {**young, id: now} if id else young
+
     def _deadline(self, options: Options) -> float:
         seconds = options.get("timeout") or self._timeout or CALL_SECONDS
         return time.monotonic() + seconds
@@ -254,6 +273,10 @@ class AsyncClient:
             raise failures.error_from(error_of(answer.raw), *self._exchange.secrets)
         if answer.status == "cancelled":
             raise errors.ResponseFailed("The response was cancelled.")
+        if _is_unfinished_chat(answer):
+            raise errors.ProtocolError(
+                "The gateway's answer is empty and does not say why; ask again."
+            )
         if answer.status == "completed" and not answer.output and answer.usage is None:
             raise errors.ProtocolError(
                 "The gateway says `completed` but sent no answer and no usage; ask again, and "
@@ -262,6 +285,13 @@ class AsyncClient:
 
 
 _PATHS: dict[Api, str] = {"responses": "/responses", "chat": "/chat/completions"}
+
+
+def _is_unfinished_chat(answer: Answer) -> bool:
+    """Whether a completion has neither content nor a `finish_reason`."""
+    choices = objects(answer.raw.get("choices"))
+    unsaid = bool(choices) and not choices[0].get("finish_reason")
+    return unsaid and not answer.text and not answer.refusal and not answer.function_calls
 
 
 def _path_of(id: str) -> str:

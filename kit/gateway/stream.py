@@ -69,6 +69,7 @@ class Terms:
     deadline: float
     secrets: tuple[str, ...] = ()
     finish: Callable[[Answer], Answer] = lambda answer: answer
+    follow: Callable[[Answer], AsyncIterator[Answer]] | None = None
 
 
 class AsyncStream:
@@ -167,7 +168,10 @@ class AsyncStream:
         self._headers = headers_of(response, self._terms.secrets)
         try:
             if "json" in self._headers.get("content-type", ""):
-                yield [await self._read_json(response)]
+                self._whole = await self._read_json(response)
+                yield [_event_of(self._whole)]
+                async for events in self._follow(self._whole):
+                    yield events
                 return
             if "html" in self._headers.get("content-type", ""):
                 raise not_json(self._headers)
@@ -182,7 +186,7 @@ class AsyncStream:
         finally:
             await response.aclose()
 
-    async def _read_json(self, response: httpx.Response) -> Event:
+    async def _read_json(self, response: httpx.Response) -> Answer:
         """JSON although a stream was asked for: the response as it stands, in one piece."""
         left = self._terms.deadline - time.monotonic()
         try:
@@ -191,11 +195,18 @@ class AsyncStream:
                 raw = decoded(body, self._headers)
         except (TimeoutError, httpx.TransportError) as error:
             raise self._cut(error) from None
-        self._whole = answer_of(
-            answer_in(raw, *self._terms.secrets), self._headers, seconds=self._seconds()
-        )
-        type_ = f"response.{self._whole.status}"
-        return (Finished if type_ in TERMINAL else Snapshot)(type_, raw, raw)
+        whole = answer_in(raw, *self._terms.secrets)
+        return answer_of(whole, self._headers, seconds=self._seconds())
+
+    async def _follow(self, answer: Answer) -> AsyncGenerator[list[Event], None]:
+        """A response that runs in the background instead, until it has ended."""
+        if self._terms.follow is None:
+            return
+        async for now in self._terms.follow(answer):
+            if self._closed:
+                raise self._cut(None)
+            self._whole = replace(now, seconds=self._seconds())
+            yield [_event_of(now)]
 
     async def _pieces(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         pieces = stream_of(response)
@@ -310,3 +321,8 @@ class AsyncStream:
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began
+
+
+def _event_of(whole: Answer) -> Event:
+    type_ = f"response.{whole.status}"
+    return (Finished if type_ in TERMINAL else Snapshot)(type_, whole.raw, whole.raw)

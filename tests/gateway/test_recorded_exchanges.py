@@ -242,7 +242,8 @@ async def _call(name: str, port: int) -> Answer | bool:
             return await client.cancel(path.split("/")[-2])
         if body.get("stream"):
             api = "chat" if path.endswith("/chat/completions") else "responses"
-            async with client.stream("hi", api=api) as stream:
+            extra = {"background": True} if body.get("background") else None
+            async with client.stream("hi", api=api, extra=extra) as stream:
                 text = "".join([getattr(event, "text", "") async for event in stream])
             assert stream.answer.text == text
             return stream.answer

@@ -416,16 +416,6 @@ async def test_a_failed_event_is_a_failure_whatever_its_response_says() -> None:
     assert found.answer.text == "Hello"
 
 
-async def test_json_of_a_queued_response_is_returned_to_be_fetched() -> None:
-    """A gateway that polls ignores `stream`: the caller goes on with `retrieve`."""
-    queued = {"id": "litellm_poll_1", "object": "response", "status": "queued", "output": []}
-    async with gateway(json_reply(queued)) as there, there.client() as client:
-        stream = client.stream("hi")
-        [event] = await read(stream)
-    assert isinstance(event, Snapshot)
-    assert (stream.answer.id, stream.answer.status) == ("litellm_poll_1", "queued")
-
-
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [

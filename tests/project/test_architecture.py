@@ -50,6 +50,7 @@ INSIDE = (
         *("kit.gateway.proxies", "kit.gateway.transport", "kit.gateway.unreached"),
         *("kit.gateway.body", "kit.gateway.request", "kit.gateway.exchange"),
         *("kit.gateway.stream", "kit.gateway.blocking_stream"),
+        *("kit.gateway.following",),
         *("kit.gateway.capabilities", "kit.gateway.client", "kit.gateway.doctor"),
     ),
     ("kit.tools.schema", "kit.tools.loop", "kit.tools.conversation"),
