@@ -28,7 +28,8 @@ latest recent up out off down interesting important main key tl dr tldr eli5 bas
 general good best each per compare comparing brief investigate research study analyze analyse
 explore again once wat wut simpler terms
 thoroughly thorough timeline timelines chronology chronological glossary pros cons quiz
-shorter shorten briefer longer simplify rephrase reword elaborate expand continue repeat known
+else another further shorter shorten briefer longer simplify
+rephrase reword elaborate expand continue repeat known
 quizzes flashcard flashcards faq faqs comprehensive comprehensively dive deep depth
 """
 KOREAN = """
@@ -85,7 +86,6 @@ PHRASES = (
                r"(?:sentences?|words?|lines?|paragraphs?|bullets?|bullet\s+points?)\b"),
     re.compile(r"(?i)\b(?:name|mention|state|include|add|give)\s+(?:me\s+)?(?:your|the|its|all|any)?\s*"
                r"(?:sources?|references?|citations?)\b"),
-    re.compile(r"(?i)\b(?:short(?:er)?|long(?:er)?|simpler?|brief(?:er)?)\s+(?:version|answer)\b"),
     re.compile(r"\d+\s*(?:문장|줄|문단|단락|단어|가지|개의?\s*(?:문장|항목))(?:으로|로|만)?"),
     re.compile(r"에\s*(?:대해서?|대한|대하여|관해서?|관한|관하여)(?=[\s,.?!]|$)"),
     re.compile(
@@ -95,6 +95,13 @@ PHRASES = (
     re.compile(r"(?i)(?:을|를)?\s*(?:json|마크다운|markdown)\s*(?:개요|형식|보고서|브리프)?(?:으로|로)(?=\s|$)"),
     re.compile(r"(?i)\b(?:deep\s+dive|in[\s-]depth)\b(?:\s+(?:on|into|about))?"),
 )  # fmt: skip
+
+FORM = re.compile(
+    r"(?i)\b(?:short(?:er)?|long(?:er)?|simpler?|brief(?:er)?)\s+(?:version|answer)\b|"
+    r"\b(?:make|turn|put|show|format)\s+(?:it|that|this|them)\s+(?:as\s+|in\s+|into\s+)?(?:an?\s+)?table\b|"
+    r"^\W*(?:as|in)\s+(?:an?\s+)?table\b"
+)
+"""The form of an answer, even where nothing else is said; the other phrases may be a subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,7 @@ class Topic:
 
 def topic_of(text: str) -> Topic:
     """The topic of a prompt; empty when it holds nothing but words of asking."""
+    text = FORM.sub(" ", text)
     for rest in (without_asking_phrases(text), text):
         found = [match for match in TOKEN.finditer(rest) if not is_asking(match.group())]
         if found:

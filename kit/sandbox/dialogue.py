@@ -53,6 +53,8 @@ def read_conversation(ask: Ask, entitles: Entitles = lambda words: False) -> Con
     instructions = "\n".join([ask.instructions, *system]).strip()[:LONGEST_TURN]
     topic = topic_of(core_of(_question_in(prompt)))
     borrowed = _borrowed(topic, prompt, earlier, entitles)
+    restated = _restated(prompt, topic, earlier, entitles) if borrowed else None
+    question, borrowed = restated or (prompt, borrowed)
     more = borrowed is not None and bool(MORE.search(prompt))
     language = language_wanted(prompt, instructions)
     return Conversation(
@@ -64,7 +66,7 @@ def read_conversation(ask: Ask, entitles: Entitles = lambda words: False) -> Con
         earlier=earlier,
         outputs=tuple(turn for turn in turns[(last or 0) :] if turn.role == "tool"),
         said=_said(earlier) if more else frozenset(),
-        question=_question(prompt, topic, earlier) if borrowed else prompt,
+        question=question,
         asked=topic,
         follows_up=borrowed is not None,
         wants_more=more,
@@ -154,16 +156,26 @@ def _heavy(topic: Topic) -> list[Word]:
     return [word for word in topic.words if not word.light]
 
 
-def _question(prompt: str, topic: Topic, earlier: tuple[Turn, ...]) -> str:
-    """The prompt, or the last question before it when only another form of its answer is wanted."""
-    if topic.words or not asks_for_another_form(prompt):
-        return prompt
-    asked = [turn.text for turn in earlier if turn.role == "user"]
-    return next((text for text in reversed(asked) if _asks(text)), prompt)
-
-
-def _asks(text: str) -> bool:
-    return bool(topic_of(core_of(_question_in(text)))) or not asks_for_another_form(text)
+def _restated(
+    prompt: str, topic: Topic, earlier: tuple[Turn, ...], entitles: Entitles
+) -> tuple[str, Topic] | None:
+    """The question whose answer is wanted in another form, with its topic; None: no such wish."""
+    if topic.words or not asks_for_another_form(prompt) or MORE.search(prompt):
+        return None
+    answer = ""
+    for place, turn in reversed(tuple(enumerate(earlier))):
+        if turn.role == "assistant":
+            answer = turn.text
+        if turn.role != "user":
+            continue
+        asked = topic_of(core_of(_question_in(turn.text)))
+        if (asked.words or not asks_for_another_form(turn.text)) and not is_miss(answer):
+            alone = entitles(asked.words)
+            borrowed = None if alone else _borrowed(asked, turn.text, earlier[:place], entitles)
+            if borrowed or asked.words:
+                return turn.text, borrowed or asked
+        answer = ""
+    return None
 
 
 def _joined(former: Topic, topic: Topic) -> Topic:

@@ -16,14 +16,14 @@ REFERS_BACK = re.compile(
     r"(?:^|\s)(?:그건|그게|그것|그걸|그거|그때|거기|그곳|그\s*사람|그의|그는|그녀|이건|이게|이것|저건|그\s*[가-힣]+)"
 )
 MORE = re.compile(
-    r"(?i)\b(?:more|else|continue|go\s+on|elaborate|expand|further|another)\b|"
-    r"더\s|더$|계속|이어서|추가로|또\s*(?:뭐|다른|있)|그\s*밖에|다른\s*(?:것|내용)"
+    r"(?i)\b(?:more(?!\s+(?:simpl|brief|concise|short))|else|continue|go\s+on|elaborate|expand|further|another)\b|"
+    r"더\s(?!\s*(?:짧|간단|간략|쉽|쉬운|줄))|더$|계속|이어서|추가로|또\s*(?:뭐|다른|있)|그\s*밖에|다른\s*(?:것|내용)"
 )
 ANOTHER_FORM = re.compile(
     r"(?i)\b(?:short(?:er|en)?|brief(?:er|ly)?|long(?:er)?|simpl(?:er|ify|y)|reword|rephrase|"
     r"summari[sz]e|summary|sentences?|words?|lines?|bullets?|points?|list|table|concise(?:ly)?|"
     r"(?:in|to|into)\s+(?:korean|english))\b|"
-    r"짧게|줄여|간단|간략|쉽게|쉬운|요약|정리|길게|문장|목록|항목|한국어로|영어로|한글로|영문으로"
+    r"짧게|줄여|간단|간략|쉽게|쉬운|요약|정리|길게|문장|줄로|한마디|목록|항목|한국어로|영어로|한글로|영문으로"
 )
 AGAIN = re.compile(
     r"(?i)^\W*(?:(?:please|(?:can|could|would)\s+you)\s+)*"

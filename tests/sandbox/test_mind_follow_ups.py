@@ -62,6 +62,7 @@ NO_SUBJECT = [
     ("Who made it?", "McKinney"),
     ("tell me more", "pandas"),
     ("Summarise that in one sentence", "pandas is a Python library"),
+    ("what else?", "pandas"),
     ("as a list", "- pandas is a Python library"),
     ("더 짧게", "판다스"),
 ]
@@ -107,6 +108,20 @@ def test_a_new_subject_in_a_follow_up_is_the_one_that_is_followed_up():
 def test_shorter_is_shorter_and_answers_the_same_question():
     long, short = conversation("When was SQLite made?", "Shorter, please")
     assert "2000" in short and len(short) < len(long)
+
+
+@pytest.mark.parametrize(
+    ("asked", "wish", "holds"),
+    [
+        (("서울에 대해 알려줘", "인구는?"), "한 줄로", "940만"),
+        (("Tell me about Seoul", "population?"), "Shorter", "9.4 million"),
+        (("한글은 누가 만들었어?",), "더 짧게", "세종"),
+        ((PANDAS, "Who made it?"), "Say it more briefly", "McKinney"),
+        ((PANDAS, "make that a table"), "give me a shorter version", "pandas is a Python"),
+    ],
+)
+def test_another_form_is_of_the_last_answer(asked: tuple[str, ...], wish: str, holds: str):
+    assert holds in conversation(*asked, wish)[-1]
 
 
 @pytest.mark.parametrize("prompt", ["Repeat that", "say that again, please", "다시 말해줘"])
