@@ -76,7 +76,8 @@ def find(name: str, sources: Iterable[Source]) -> Found | None:
 
 def gateway_address(found: Found, sources: Iterable[Source]) -> str:
     """The found address, normalised. Only a place as trusted as its own may allow plain http."""
-    allowed = find(ALLOW_HTTP, [source for source in sources if source.trust >= found.source.trust])
+    needed = min(found.source.trust, Trust.ENVIRONMENT)  # an argument cannot allow it itself
+    allowed = find(ALLOW_HTTP, [source for source in sources if source.trust >= needed])
     try:
         return normalise(found.value, allow_http=allowed is not None and allowed.value == "1")
     except ConfigError as error:
@@ -123,8 +124,8 @@ def _has_a_known_owner(file: Path, folder: Path) -> bool:
 def read_file(file: Path) -> Mapping[str, str]:
     """The assignments in a `.env`; nothing where there is no readable file.
 
-    Raises ConfigError, naming file and line, when it is too large, no text, or broken at a line
-    that is meant for this toolkit. Other lines belong to other programs.
+    Raises ConfigError, naming file and line, when it is too large, or when a line that is meant
+    for this toolkit is broken or no UTF-8. Other lines belong to other programs.
     """
     try:
         if not file.is_file():
@@ -135,12 +136,12 @@ def read_file(file: Path) -> Mapping[str, str]:
         return {}
     if len(content) > LARGEST_FILE:
         raise ConfigError(f"{file} is larger than {LARGEST_FILE // 1024} KiB and was not read.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{file}, line {line} is not UTF-8: save the file as UTF-8.") from None
-    return _assignments(file, text)
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if any(name.encode() in line for name in OURS) and "\ufffd" in line.decode(
+            "utf-8", "replace"
+        ):
+            raise ConfigError(f"{file}, line {number} is not UTF-8: save the file as UTF-8.")
+    return _assignments(file, content.decode("utf-8-sig", "replace"))
 
 
 def _assignments(file: Path, text: str) -> Mapping[str, str]:

@@ -324,6 +324,13 @@ def test_plain_http_is_allowed_by_a_place_as_trusted_as_the_address(place: Place
         place.load(LITELLM_BASE_URL=url)
 
 
+def test_plain_http_to_an_argument_is_allowed_by_the_environment(place: Place) -> None:
+    assert place.load("http://gateway.invalid", KIT_ALLOW_INSECURE_HTTP="1").endpoint is not None
+    place.write(place.home, KIT_ALLOW_INSECURE_HTTP="1")
+    with pytest.raises(ConfigError):
+        place.load("http://gateway.invalid")
+
+
 @pytest.mark.parametrize("value", ["0", "true", "yes", "no"])
 def test_plain_http_is_allowed_by_1_only(place: Place, value: str) -> None:
     with pytest.raises(ConfigError):
@@ -512,3 +519,19 @@ def test_an_endpoint_is_named_by_its_address_unless_it_has_a_name() -> None:
     assert Endpoint(GATEWAY).identity == GATEWAY
     assert Endpoint("http://127.0.0.1:1/v1", identity="sandbox").identity == "sandbox"
     assert hash(Endpoint(GATEWAY, headers={"a": "b"})) == hash(Endpoint(GATEWAY))
+
+
+def test_a_working_folder_that_is_gone_has_no_env(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    found = load("https://gateway.example.com", environ={}, home=tmp_path)
+    assert found.endpoint and found.endpoint.base_url == "https://gateway.example.com/v1"
+
+
+def test_lines_of_others_need_not_be_utf_8(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"OTHER=\xc7\xd1\nLITELLM_MODEL=m\n")
+    assert load(environ={}, folder=tmp_path, home=tmp_path / "no").model == "m"
