@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from kit import keys
-from kit.errors import ConfigError, KeyWithheld
+from kit.errors import ConfigError, InputError, KeyWithheld
 from kit.secret import Secret, checked_key
 from kit.sources import (
     ADDRESS,
@@ -104,16 +104,32 @@ def load(
     Raises ConfigError for a value that does not work, and KeyWithheld when the only key there is
     must not go to the address.
     """
+    for name, value in (("base_url", base_url), ("model", model)):
+        _check_text(name, value)
     key = api_key.reveal() if isinstance(api_key, Secret) else api_key
+    _check_text("api_key", key)
     arguments = {ADDRESS: base_url, KEY: key, MODEL: model, CHAT_MODEL: model}
-    places = _places(arguments, environ, folder or Path.cwd(), home or home_folder())
+    places = _places(arguments, environ, folder or _working_folder(), home or home_folder())
     return _Reader(places, user_data or user_folder(), login).settings()
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str | None):  # the value may be a key: it is not repeated
+        raise InputError(f"`{name}` is text, not a {type(value).__name__}.")
+
+
+def _working_folder() -> Path | None:
+    """None when somebody has deleted it: then there is no folder's `.env`."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def _places(
     arguments: Mapping[str, str | None],
     environ: Mapping[str, str] | None,
-    folder: Path,
+    folder: Path | None,
     home: Path | None,
 ) -> Sequence[Source]:
     """All places in the order they are read; trust is another order (see sources.py).
@@ -126,7 +142,7 @@ def _places(
         Source("environment", Trust.ENVIRONMENT, os.environ if environ is None else environ),
     ]
     home = home.resolve() if home else None
-    file = folder_file(folder.resolve())
+    file = folder_file(folder.resolve()) if folder else None
     if file is not None and file.parent != home:
         name = f".env of {file.parent}"
         places.append(Source(name, Trust.FOLDER, read_file(file), file.parent))
@@ -255,7 +271,7 @@ def _path(name: str, source: Source) -> Path:
         path = path.expanduser()
     except RuntimeError:
         raise ConfigError(f"{name}: there is no such home folder. Write the path out.") from None
-    return (source.folder or Path.cwd()) / path
+    return (source.folder or _working_folder() or Path()) / path
 
 
 def _withheld(address: str, named_by: Source, key_from: Source) -> KeyWithheld:

@@ -10,10 +10,9 @@ import asyncio
 import dataclasses
 import inspect
 import time
-import urllib.parse
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, TypeVar, Unpack, get_type_hints
+from typing import Any, TypeVar, Unpack, cast, get_type_hints
 
 import httpx
 
@@ -25,6 +24,7 @@ from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.exchange import Exchange
 from kit.gateway.following import PENDING, followed
 from kit.gateway.refusal import shown
+from kit.gateway.request import checked_seconds, path_of
 from kit.gateway.schemas import Schema
 from kit.gateway.stream import AsyncStream, Terms
 from kit.gateway.structured import parse
@@ -80,8 +80,8 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.endpoint = endpoint
-        self._timeout = timeout
-        self._idle = idle_timeout
+        self._timeout = checked_seconds(timeout)
+        self._idle = checked_seconds(idle_timeout, "idle_timeout") or float("inf")
         self._exchange = Exchange(
             endpoint, transport or open_transport(), retries=retries, headers=headers
         )
@@ -116,7 +116,7 @@ class AsyncClient:
         self, prompt: Input, *, api: Api = "responses", **options: Unpack[Options]
     ) -> AsyncStream:
         """The answer while it is made: iterate the result for events, then read `.answer`."""
-        seconds = options.get("timeout") or self._timeout
+        seconds = checked_seconds(options.get("timeout")) or self._timeout
         deadline = time.monotonic() + (seconds or float("inf"))
 
         async def send() -> httpx.Response:
@@ -139,7 +139,8 @@ class AsyncClient:
         def follow(answer: Answer) -> AsyncIterator[Answer]:
             return self._followed(answer, deadline)
 
-        background = (options.get("extra") or {}).get("background")
+        extra: Any = options.get("extra")
+        background = isinstance(extra, Mapping) and cast(Wire, extra).get("background")
         secrets = self._exchange.secrets
         following = None if background else follow
         return AsyncStream(send, Terms(api, self._idle, deadline, secrets, finish, following))
@@ -165,7 +166,7 @@ class AsyncClient:
         deadline = self._deadline({"timeout": timeout})
         while True:
             try:
-                answer = await self._call("GET", _path_of(id), deadline=deadline)
+                answer = await self._call("GET", path_of(id), deadline=deadline)
             except errors.NotFound:
                 created = self._created.get(id, float("-inf"))
                 if time.monotonic() - created > NEW_ID_SECONDS:
@@ -179,22 +180,22 @@ class AsyncClient:
         """Cancel a background response; one that has ended comes back as it ended."""
         deadline = self._deadline({"timeout": timeout})
         try:
-            return await self._call("POST", _path_of(id) + "/cancel", {}, deadline=deadline)
+            return await self._call("POST", path_of(id) + "/cancel", {}, deadline=deadline)
         except errors.BadRequest as error:
             if error.status != 409:
                 raise
-        return await self._call("GET", _path_of(id), deadline=deadline)
+        return await self._call("GET", path_of(id), deadline=deadline)
 
     async def delete(self, id: str, *, timeout: float | None = None) -> bool:
         """Delete a stored response; True when the gateway says that it did."""
         deadline = self._deadline({"timeout": timeout})
-        raw, _ = await self._exchange.json("DELETE", _path_of(id), deadline=deadline)
+        raw, _ = await self._exchange.json("DELETE", path_of(id), deadline=deadline)
         self._created.pop(id, None)
         return bool(raw.get("deleted", True))
 
     async def models(self, *, timeout: float | None = None) -> list[str]:
         """The names of the models that the gateway offers to this key."""
-        deadline = self._deadline({"timeout": timeout or self._timeout or 30.0})
+        deadline = self._deadline({"timeout": checked_seconds(timeout) or self._timeout or 30.0})
         raw, _ = await self._exchange.json("GET", "/models", deadline=deadline)
         names = [model.get("id") for model in objects(raw.get("data"))]
         return [name for name in names if isinstance(name, str)]
@@ -248,7 +249,7 @@ class AsyncClient:
         self._created = {**young, id: now} if id else young
 
     def _deadline(self, options: Options) -> float:
-        seconds = options.get("timeout") or self._timeout or CALL_SECONDS
+        seconds = checked_seconds(options.get("timeout")) or self._timeout or CALL_SECONDS
         return time.monotonic() + seconds
 
     def _finished(self, answer: Answer, schema: Schema | None) -> Answer:
@@ -292,13 +293,6 @@ def _is_unfinished_chat(answer: Answer) -> bool:
     choices = objects(answer.raw.get("choices"))
     unsaid = bool(choices) and not choices[0].get("finish_reason")
     return unsaid and not answer.text and not answer.refusal and not answer.function_calls
-
-
-def _path_of(id: str) -> str:
-    """Ids are opaque, may be long, and may hold anything."""
-    if not id or id in (".", ".."):  # those two would name another path
-        raise errors.InputError(f"{id!r} is no id of a response.")
-    return "/responses/" + urllib.parse.quote(id, safe="")
 
 
 def _cut_off(reason: str | None) -> str:

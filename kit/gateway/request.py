@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -16,10 +17,11 @@ from kit.errors import InputError
 from kit.gateway.events import Wire
 from kit.settings import Endpoint
 
-__all__ = ["encoded", "headers_for", "secrets_in"]
+__all__ = ["checked_seconds", "encoded", "headers_for", "path_of", "secrets_in"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CREDENTIAL = re.compile(r"(?i)authorization|cookie|api-?key|secret|token$")
+_LONGEST_ID = 8 * 1024
 _SHORTEST_SECRET = 8
 """Shorter values (`none`, `EMPTY`) are no secrets, and stand in many an honest text."""
 
@@ -37,6 +39,29 @@ def headers_for(endpoint: Endpoint, given: Mapping[str, str]) -> httpx.Headers:
     for name, value in {**given, **keyed}.items():
         _check(name, value)
     return httpx.Headers({**own, **{name.lower(): given[name] for name in given}, **keyed})
+
+
+def checked_seconds(seconds: Any, name: str = "timeout") -> float | None:
+    """A time-out as it was given. Raises InputError for one that is no positive number."""
+    if seconds is None:
+        return None
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not seconds > 0:  # false for NaN as well
+        raise InputError(f"`{name}` is a number of seconds above zero, or None.")
+    return float(min(seconds, 1e9))
+
+
+def path_of(id: Any) -> str:
+    """The path of a response. Ids are opaque, may be long, and may hold anything."""
+    if not isinstance(id, str) or len(id) > _LONGEST_ID:
+        raise InputError("The id of a response is text, as `answer.id` has it.")
+    try:
+        quoted = urllib.parse.quote(id, safe="")
+    except UnicodeEncodeError:
+        quoted = ""
+    if not quoted or id in (".", ".."):  # those two would name another path
+        raise InputError(f"{id[:60]!a} is no id of a response.")
+    return "/responses/" + quoted
 
 
 def secrets_in(headers: httpx.Headers) -> tuple[str, ...]:

@@ -90,6 +90,9 @@ def _check_names(options: Options) -> None:
                 f"did you mean `{near[0]}`?" if near else "put what has no name here into extra={}."
             )
             raise InputError(f"There is no option `{name}`; {hint}")
+    for name in ("extra", "metadata"):
+        if not isinstance(given := options.get(name), Mapping | None):
+            raise InputError(f"`{name}` is a dict, not {_a(given)}.")
 
 
 def items_of(given: Input, options: Options) -> list[Wire]:
