@@ -182,7 +182,8 @@ def _status(raw: Wire, output: list[Wire]) -> str:
 
 def _reason(raw: Wire) -> str | None:
     details = raw.get("incomplete_details")
-    return _string(cast(Wire, details).get("reason")) if isinstance(details, dict) else None
+    reason = _string(cast(Wire, details).get("reason")) if isinstance(details, dict) else None
+    return shown(reason)[:100] or None if reason else None
 
 
 def _text_and_citations(output: list[Wire]) -> tuple[str, tuple[Citation, ...]]:

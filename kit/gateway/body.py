@@ -16,6 +16,7 @@ from kit import errors
 from kit.gateway import failures
 from kit.gateway.events import Wire, error_of
 from kit.gateway.json_text import read_json
+from kit.gateway.refusal import shown
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -47,7 +48,7 @@ def decoded(body: bytes, headers: Mapping[str, str]) -> Wire:
 def not_json(headers: Mapping[str, str], body: bytes = b"") -> errors.ProtocolError:
     kind = headers.get("content-type", "").partition(";")[0].strip()
     html = "html" in kind or body[:200].lstrip()[:1] == b"<"
-    what = "a web page" if html else f"{kind[:60] or 'something'} that cannot be read"
+    what = "a web page" if html else f"{shown(kind)[:60] or 'something'} that cannot be read"
     return errors.ProtocolError(
         f"The gateway answered with {what} where JSON belongs. "
         "Check that LITELLM_BASE_URL is the gateway itself and not a page or a login before it."

@@ -11,6 +11,7 @@ from typing import Any, cast
 from kit.errors import ProtocolError
 from kit.gateway.events import Wire, objects
 from kit.gateway.json_text import read_json
+from kit.gateway.refusal import shown
 from kit.gateway.schemas import Schema, definition, strict_schema
 
 __all__ = ["parse"]
@@ -56,7 +57,7 @@ def _checked(found: Any, schema: Wire) -> Any:
     if complaint is not None:
         place = "/".join(str(step) for step in complaint.absolute_path) or "the root"
         raise ProtocolError(
-            f"The answer does not satisfy the schema at {place}: {complaint.message[:200]}. "
+            f"The answer does not satisfy the schema at {place}: {shown(complaint.message)[:200]}. "
             "The text is in the error's .answer."
         )
     return found
@@ -155,6 +156,6 @@ def _complaint(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     detail = " ".join(lines[1:3]) or next(iter(lines), type(error).__name__)
     return (
-        f"The answer does not satisfy the schema: {detail[:200]}. "
+        f"The answer does not satisfy the schema: {shown(detail)[:200]}. "
         "The text is in the error's .answer."
     )

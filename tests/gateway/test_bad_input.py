@@ -35,6 +35,20 @@ A_PAGE = (
 )
 
 
+async def test_what_a_terminal_obeys_is_in_no_message() -> None:
+    page = reply(b"x", "content-type: text/\x1b[31mred")
+    cut = {"object": "response", "status": "incomplete", "output": [], "usage": {"a": 1}}
+    cut["incomplete_details"] = {"reason": "\x1b[31m" + "a" * 5_000}
+    async with gateway(page, json_reply(cut)) as there, there.client() as client:
+        with pytest.raises(errors.KitError) as caught:
+            await client.respond("hi")
+        answer = await client.respond("hi")
+    assert "\x1b" not in str(caught.value)
+    assert answer.incomplete is not None
+    assert "\x1b" not in answer.incomplete
+    assert len(answer.incomplete) <= 100
+
+
 def refusal(status: int, error: Any, *headers: str) -> bytes:
     return json_reply({"error": error}, *headers, status=f"{status} No")
 
