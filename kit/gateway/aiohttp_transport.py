@@ -98,13 +98,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         scheme = request.url.scheme
         if scheme not in ("http", "https"):
             raise httpx.UnsupportedProtocol(f"An address starts with http:// or https://: {scheme}")
+        route = self._proxies.route(request.url)  # may raise: before a variable holds the key
         options: dict[str, Any] = {
             "url": URL(str(request.url), encoded=True),
             "headers": _headers(request),
             "allow_redirects": False,
             "timeout": _client_timeout(timeout.get("connect"), timeout.get("read")),
         }
-        route = self._proxies.route(request.url)
         if route is not None:
             _through(route, options, tunnel=scheme == "https")
         if scheme == "https" or (route is not None and route.address.startswith("https:")):

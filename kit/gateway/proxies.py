@@ -62,15 +62,23 @@ class Proxies:
         address = self.https if url.scheme == "https" else self.http
         if address is None or bypassed(url.host, url.port or _port(url.scheme), self.no_proxy):
             return None
-        return parse_proxy(address)
+        route = parse_proxy(address)
+        del address  # it may hold a password, and some tracebacks print local variables
+        if isinstance(route, str):
+            raise ConfigError(route)
+        return route
 
 
 @functools.lru_cache(maxsize=16)
-def parse_proxy(address: str) -> Route:
-    """A proxy's address taken apart; one without a scheme is http."""
-    parts = urlsplit(address if "://" in address else f"http://{address}")
+def parse_proxy(address: str) -> Route | str:
+    """A proxy's address taken apart, or what is wrong; one without a scheme is http."""
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        _ = parts.port  # ValueError where it is none
+    except ValueError:
+        return "The address of the proxy cannot be read: check HTTP_PROXY and HTTPS_PROXY."
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(
+        return (
             f"A proxy of the kind {parts.scheme}:// cannot be used. "
             "Set HTTP_PROXY and HTTPS_PROXY to an http:// or https:// address."
         )

@@ -34,11 +34,15 @@ def headers_for(endpoint: Endpoint, given: Mapping[str, str]) -> httpx.Headers:
         "accept-encoding": "gzip, deflate",
         "content-type": "application/json",
     }
-    key = endpoint.api_key.reveal() if endpoint.api_key else ""
-    keyed = {"authorization": f"Bearer {key}"} if key else {}
-    for name, value in {**given, **keyed}.items():
+    for name, value in given.items():
         _check(name, value)
-    return httpx.Headers({**own, **{name.lower(): given[name] for name in given}, **keyed})
+    headers = httpx.Headers({**own, **{name.lower(): given[name] for name in given}})
+    # no local variable holds the key: some tracebacks print them
+    if endpoint.api_key and endpoint.api_key.reveal():
+        if not _fits("authorization", endpoint.api_key.reveal()):
+            raise InputError("The key cannot be sent: it holds more than printable ASCII.")
+        headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"
+    return headers
 
 
 def checked_seconds(seconds: Any, name: str = "timeout") -> float | None:
@@ -73,7 +77,16 @@ def secrets_in(headers: httpx.Headers) -> tuple[str, ...]:
         for one in (*values, *bare)
         if len(one) >= _SHORTEST_SECRET or (one.startswith("sk-") and len(one) > 4)
     }
-    return tuple(sorted(found, key=len, reverse=True))
+    return _Hidden(sorted(found, key=len, reverse=True))
+
+
+class _Hidden(tuple[str, ...]):
+    """Secrets that a debugger or a traceback with locals does not print."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} secrets>"
 
 
 def encoded(body: Wire) -> bytes:
@@ -89,11 +102,18 @@ def encoded(body: Wire) -> bytes:
 
 
 def _check(name: Any, value: Any) -> None:
-    fine = isinstance(name, str) and _NAME.fullmatch(name) and isinstance(value, str)
-    if not (fine and value.isascii() and all(one.isprintable() or one == "\t" for one in value)):
+    fits = _fits(name, value)
+    del value  # it may be a key
+    if not fits:
         raise InputError(
             f"The header {str(name)[:60]!r} cannot be sent: names and values are printable ASCII."
         )
+
+
+def _fits(name: Any, value: Any) -> bool:
+    if not (isinstance(name, str) and _NAME.fullmatch(name) and isinstance(value, str)):
+        return False
+    return value.isascii() and all(one.isprintable() or one == "\t" for one in value)
 
 
 def _plain(value: Any) -> Any:

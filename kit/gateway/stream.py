@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import AsyncGeneratorType
 from typing import cast
 
@@ -42,6 +42,7 @@ from kit.gateway.events import (
     response_event,
 )
 from kit.gateway.json_text import read_json
+from kit.gateway.refusal import shown
 from kit.gateway.sse import Decoder, Frame
 
 __all__ = ["AsyncStream", "Terms"]
@@ -67,7 +68,7 @@ class Terms:
     api: str
     idle: float
     deadline: float
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     finish: Callable[[Answer], Answer] = lambda answer: answer
     follow: Callable[[Answer], AsyncIterator[Answer]] | None = None
 
@@ -307,7 +308,7 @@ class AsyncStream:
         kind = self._headers.get("content-type", "").partition(";")[0].strip()
         if kind not in ("", "text/event-stream"):
             raise errors.ProtocolError(
-                f"The gateway answered with {kind[:60]} where a stream belongs. "
+                f"The gateway answered with {shown(kind)[:60]} where a stream belongs. "
                 "Check that LITELLM_BASE_URL is the gateway itself and not a page before it."
             )
 

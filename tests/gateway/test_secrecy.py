@@ -14,6 +14,8 @@ import pytest
 from kit import errors
 from kit.gateway import exchange
 from kit.gateway.client import AsyncClient
+from kit.gateway.proxies import Proxies
+from kit.gateway.transport import open_transport
 from kit.settings import Endpoint, Secret
 from tests.gateway.gateways import KEY, Reply, gateway, json_reply, stream_reply
 from tests.gateway.loopback import (
@@ -30,6 +32,41 @@ pytestmark = pytest.mark.anyio
 
 ODD_KEY = "correct horse+battery/staple=0"  # nothing in its shape says that it is a key
 DONE = {"object": "response", "status": "completed", "output": [], "usage": {"a": 1}}
+
+
+@pytest.mark.parametrize("proxy", ["http://u:pa55word@h:99999999", "http://u:pa55word@[h"])
+async def test_a_proxy_that_cannot_be_read_is_a_config_error_without_its_password(
+    proxy: str,
+) -> None:
+    transport = open_transport(proxies=Proxies(https=proxy))
+    endpoint = Endpoint("https://gateway.example.com/v1", Secret(KEY), "m")
+    async with AsyncClient(endpoint, transport=transport) as client:
+        with pytest.raises(errors.ConfigError, match="HTTPS_PROXY") as caught:
+            await client.respond("hi")
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in trace.stack if "/kit/" in frame.filename]
+    shown = str(caught.value) + repr([frame.locals for frame in frames])
+    assert frames
+    assert "pa55word" not in shown
+    assert KEY not in shown
+
+
+async def test_nothing_of_ours_that_a_client_holds_shows_the_key() -> None:
+    async with AsyncClient(Endpoint("http://127.0.0.1:9/v1", Secret(KEY), "m")) as client:
+        seen: dict[int, object] = {}
+        waiting: list[object] = [client, client.stream("hi")]
+        while waiting:
+            one = waiting.pop()
+            ours = type(one).__module__.startswith("kit.") or isinstance(one, dict | list | tuple)
+            if id(one) not in seen and ours:
+                seen[id(one)] = one
+                assert KEY not in repr(one)
+                waiting += getattr(one, "__dict__", {}).values()
+                waiting.append(getattr(one, "__dict__", None))
+                if not isinstance(one, type):
+                    names = getattr(type(one), "__slots__", ())
+                    waiting += [getattr(one, name, None) for name in names]
+    assert len(seen) > 5
 
 
 def chain(error: BaseException) -> list[BaseException]:

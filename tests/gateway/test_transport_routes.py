@@ -19,7 +19,7 @@ import pytest
 import trustme
 
 from kit.errors import ConfigError
-from kit.gateway.proxies import Proxies, bypassed, parse_proxy
+from kit.gateway.proxies import Proxies, Route, bypassed, parse_proxy
 from kit.gateway.transport import UNSENT, open_transport, tls_context
 from tests.gateway.loopback import Reader, Writer, answering, read_request, reply, serving
 
@@ -286,9 +286,9 @@ def test_who_is_reached_without_a_proxy(host: str, port: int, no_proxy: str, dir
 
 
 def test_a_proxy_without_a_scheme_is_http_and_another_kind_is_refused() -> None:
-    assert parse_proxy("proxy.test:3128").address == "http://proxy.test:3128"
+    assert parse_proxy("proxy.test:3128") == Route("http://proxy.test:3128")
     with pytest.raises(ConfigError, match="socks5") as caught:
-        parse_proxy("socks5://user:word@proxy.test")
+        Proxies(http="socks5://user:word@proxy.test").route(httpx.URL("http://gateway.test"))
     assert "word" not in str(caught.value)
 
 
