@@ -157,6 +157,7 @@ def _asked(attempt: _Attempt, variables: MutableMapping[str, Any], session: Sess
     except KitError as error:
         error.answer = _unfinished(attempt.partial(error.answer), "broken off")
         _keep(error.answer, question, variables, session)
+        _continue_from(error.answer, question, session)
         screen.close(error.answer, question.notes)
         raise
     _keep(answer, question, variables, session)
@@ -174,6 +175,7 @@ def _stopped(
     try:
         partial = _unfinished(attempt.partial(carried), "stopped")
         _keep(partial, question, variables, session)
+        _continue_from(partial, question, session)
         if attempt.whole is None:
             attempt.screen.close(partial, question.notes)
     except KeyboardInterrupt:  # pressed again: shown it is not, but kept
@@ -261,6 +263,16 @@ def _keep(
         session.models.add(answer.model)
     for name in question.command.outputs:
         variables[name] = answer
+
+
+def _continue_from(partial: Any, question: Question, session: Session) -> None:
+    """Where `-c` goes on after a cell that did not end well."""
+    if question.command.background:
+        return
+    if partial is not None and partial.text:
+        session.conversation = _after(question, partial)
+    elif not question.command.continues:
+        session.conversation = None
 
 
 def _after(question: Question, answer: Any) -> Conversation:

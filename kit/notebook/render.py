@@ -6,6 +6,7 @@ as plain text it could steer a terminal with escape sequences.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -119,10 +120,16 @@ def json_of(answer: Any) -> str:
     raise error
 
 
-def code_of(text: str) -> str:
-    """The first code block of the text, or the whole text where there is none."""
+def code_of(text: str) -> str | None:
+    """The first code block of the text; without one the text, if it is Python; else None."""
     blocks = _blocks(text)
-    return blocks[0] if blocks else text.strip("\n")
+    if blocks:
+        return blocks[0]
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return text.strip("\n") or None
 
 
 def _blocks(text: str) -> list[str]:

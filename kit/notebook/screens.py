@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from kit.errors import ProtocolError
+from kit.errors import InputError, ProtocolError
 from kit.notebook.render import bundle_of, code_of, ending_of, live_bundle, pause_for, plain
 
 __all__ = ["LiveScreen", "NoScreen", "Screen", "StillScreen", "TerminalScreen", "screen_for"]
@@ -74,8 +74,15 @@ class NoScreen:
 
     def _hand_on(self, answer: Any) -> None:
         """Put the code into the next cell, where a person reads it before running it."""
-        if self._format == "code" and answer.text.strip():
-            self._shell.set_next_input(code_of(answer.text), replace=False)
+        if self._format != "code":
+            return
+        code = code_of(answer.text)
+        if code is None:
+            raise InputError(
+                "There is no code in the answer, so nothing was put into a cell; "
+                "the answer is in kit.last."
+            )
+        self._shell.set_next_input(code, replace=False)
 
 
 class StillScreen(NoScreen):

@@ -1,6 +1,7 @@
 """What the notebook remembers between cells: the last answer, the conversation, the models.
 
-One per process. A cell that fails or is stopped leaves the conversation as it was.
+One per process. `-c` goes on from the last cell: from what had arrived, if it was stopped; a `-c`
+cell that failed before anything came leaves the conversation to be tried again.
 """
 
 from __future__ import annotations

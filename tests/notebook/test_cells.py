@@ -184,6 +184,24 @@ def test_a_failed_cell_leaves_the_conversation_as_it_was(kernel):
     assert kernel.run("%%chat -c -q\nReply with exactly: fine").error is None
 
 
+def test_after_a_cell_that_failed_at_once_there_is_nothing_to_continue(kernel):
+    """Or `-c` would quietly go on with a conversation further up the page."""
+    kernel.run("%%chat -q\nReply with exactly: old")
+    assert kernel.run("%%chat -m nobody\nhi").error is not None
+    error = kernel.run("%%chat -c\nand then?").error
+    assert error is not None
+    assert "There is no conversation to continue" in error["evalue"]
+
+
+@pytest.mark.parametrize("option", ["-f code", "-q -f code"])
+def test_prose_is_not_put_into_the_next_cell_as_code(kernel, option):
+    cell = kernel.run(f"%%chat {option} -o prose\nReply with exactly: no code in here")
+    assert cell.error is not None
+    assert "no code" in cell.error["evalue"]
+    assert cell.next_inputs == []
+    assert kernel.value("prose.text") == "no code in here"
+
+
 def test_a_stream_that_is_cut_fails_and_keeps_what_arrived(kernel):
     cell = kernel.run("%%responses -m sandbox:cut -o part\nhi")
     assert cell.error is not None

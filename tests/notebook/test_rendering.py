@@ -87,6 +87,12 @@ def test_the_first_code_block_is_the_code(text, code):
     assert code_of(text) == code
 
 
+@pytest.mark.parametrize("text", ["A notebook is a document.", "", "> quoted\n\n*sandbox*"])
+def test_prose_holds_no_code(text):
+    """Bare text counts as code only where Python can read it."""
+    assert code_of(text) is None
+
+
 @pytest.mark.parametrize(
     ("text", "pretty"),
     [

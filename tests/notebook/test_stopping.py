@@ -19,10 +19,12 @@ def test_stop_closes_the_request_and_keeps_the_text(kernel, dripping):
     assert kernel.value("part is kit.last and part.text.startswith('word word word')")
 
 
-def test_a_stopped_cell_leaves_the_conversation_as_it_was(kernel, dripping):
-    kernel.run("kit.notebook.session.current.conversation = None")
+def test_a_stopped_cell_is_continued_from_what_had_arrived(kernel, dripping):
+    """`-c` means the last cell, and not one before it that went well."""
     kernel.run("%%chat\nTalk", stop_when=has_words)
-    assert kernel.value("kit.notebook.session.current.conversation is None")
+    items = kernel.value("kit.notebook.session.current.conversation.items")
+    assert [one["role"] for one in items] == ["user", "assistant"]
+    assert items[1]["content"].startswith("word word word")
 
 
 def test_the_text_is_shown_while_it_grows_at_most_ten_times_a_second(kernel, dripping):
