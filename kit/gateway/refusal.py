@@ -149,7 +149,12 @@ _NOISE = (
     (re.compile(r"\[(?=[^\]]{0,40}:[^\]]{0,40}:)[0-9a-fA-F:.]{2,45}\](?::\d+)?"), "…"),
     (re.compile(r"(?i)\bhost [a-z0-9._\-]+(?::\d+)?"), "host …"),
     (re.compile(r"\b[0-9a-fA-F]{40,}\b"), "…"),
-    (re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+"), " "),
+    (
+        re.compile(
+            r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+"
+        ),
+        " ",
+    ),
 )
 _NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:\-]*")
 _INSIDE = (".internal", ".local", ".svc", ".lan", ".localdomain", ".intranet", ".corp")
