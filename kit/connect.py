@@ -187,7 +187,7 @@ class _Chosen:
 
 _lock = threading.RLock()
 _chosen = _Chosen()
-_shared: Client | None = None
+_shared: tuple[settings.Settings, Client] | None = None
 
 
 def use(kind: str, *, address: str | None = None) -> None:
@@ -226,21 +226,24 @@ def forget_client(logged_out: str | None = None) -> None:
 
 
 def client() -> Client:
-    """The client that the magics share."""
+    """The client that the magics share; a new one when what is configured has changed."""
     global _shared
     with _lock:
-        if _shared is None:
-            _shared = Client()
-        return _shared
+        found = settings.load(_chosen_address())
+        if _shared is None or _shared[0] != found:
+            _shared = found, Client()
+        return _shared[1]
 
 
 def status() -> Status:
     """Whom `client()` talks to, and where each setting comes from."""
-    found = settings.load(_chosen_address())
     endpoint = client().endpoint
+    sources = dict(settings.load(_chosen_address()).sources)
+    if _chosen_address():
+        sources[settings.ADDRESS] = "%kit login"
     kind = endpoint.identity if endpoint.identity in ("sandbox", "local") else "gateway"
-    key = found.sources.get(settings.KEY) if endpoint.api_key else None
-    return Status(kind, endpoint.base_url, endpoint.model, key, found.sources)  # type: ignore[arg-type]
+    key = sources.get(settings.KEY) if endpoint.api_key else None
+    return Status(kind, endpoint.base_url, endpoint.model, key, sources)  # type: ignore[arg-type]
 
 
 def _chosen_address() -> str | None:

@@ -422,3 +422,22 @@ def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_the_shared_client_follows_what_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`%env LITELLM_BASE_URL=...` in a running kernel counts from the next cell on."""
+    first = connect.client()
+    assert connect.client() is first
+    monkeypatch.setenv("LITELLM_BASE_URL", "http://127.0.0.1:9")
+    assert connect.client().endpoint.base_url == "http://127.0.0.1:9/v1"
+    assert connect.status().kind == "gateway"
+    monkeypatch.delenv("LITELLM_BASE_URL")
+    assert connect.status().kind == "sandbox"
+
+
+def test_the_status_says_when_the_address_comes_from_a_login() -> None:
+    connect.use("gateway", address="https://gateway.example")
+    try:
+        assert connect.status().sources["LITELLM_BASE_URL"] == "%kit login"
+    finally:
+        connect.forget_client(logged_out="https://gateway.example")
