@@ -97,11 +97,12 @@ def test_a_bug_says_where_it_is_and_shows_no_variables(kernel, cell):
 
 
 def test_a_working_folder_that_is_gone_is_said(kernel):
+    """What needs no folder may go on; a file named on the line cannot be looked for."""
     kernel.run(
         "import os, kit.connect\nhome = os.getcwd()\nos.mkdir('gone')\nos.chdir('gone')\n"
         "os.rmdir('../gone')\nkit.connect.forget_client()"
     )
-    error = kernel.run("%kit").error
+    error = kernel.run("%%chat --file notes.txt\nhi").error
     assert kernel.run("os.chdir(home)").error is None
     assert error is not None
     assert "The working folder is gone" in error["evalue"]
