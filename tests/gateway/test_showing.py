@@ -271,8 +271,8 @@ def test_small_costs_are_not_rounded_to_nothing() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("`" * 1_000_000, "`a``b```c" * 100_000, "[" * 1_000_000, "[a](" * 250_000),
-        *("a " * 500_000, "https://" * 100_000, "```\n" * 250_000, "\n\n" * 500_000),
+        *("`" * 300_000, "`a``b```c" * 30_000, "[" * 300_000, "[a](" * 75_000),
+        *("a " * 150_000, "https://" * 30_000, "```\n" * 75_000, "\n\n" * 150_000),
     ],
     ids=lambda text: text[:9],
 )
@@ -281,7 +281,7 @@ def test_numbering_takes_time_in_proportion_to_the_text(text: str) -> None:
     answer = cited(text, *sources)
     began = time.process_time()
     markdown_of(answer)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 2
 
 
 def test_a_list_of_sources_has_an_end() -> None:
