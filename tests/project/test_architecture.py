@@ -36,7 +36,7 @@ ROOMS = (
     ("kit.local",),
     ("kit.connect",),
     ("kit.notebook",),
-    ("kit", "kit.__main__"),
+    ("kit", "kit.__main__", "relay_lite.__main__"),
 )
 
 # Inside a room nothing goes in circles; inside these, the order is also this one.
@@ -56,8 +56,12 @@ INSIDE = (
     ("kit.tools.schema", "kit.tools.loop", "kit.tools.conversation"),
     ("kit.relay.contracts", "kit.relay.client", "kit.relay.run", "kit.relay.research_tool"),
     (
-        *("relay_lite.store", "relay_lite.auth", "relay_lite.sqlite", "relay_lite.research"),
-        *("relay_lite.engine", "relay_lite.chat", "relay_lite.routes", "relay_lite.app"),
+        *("relay_lite.store", "relay_lite.hold", "relay_lite.auth"),
+        *("relay_lite.sqlite", "relay_lite.postgres"),
+        *("relay_lite.brief", "relay_lite.telling", "relay_lite.spending", "relay_lite.upstream"),
+        *("relay_lite.following", "relay_lite.research", "relay_lite.feed", "relay_lite.engine"),
+        *("relay_lite.team", "relay_lite.chat", "relay_lite.problems", "relay_lite.event_stream"),
+        *("relay_lite.routes", "relay_lite.app"),
     ),
 )
 
@@ -114,10 +118,15 @@ def ours(name: str, tree: ast.AST) -> set[str]:
 
 
 def room_of(module: str) -> int:
-    """The number of a module's room, counted from the left."""
-    for number, names in enumerate(ROOMS):
-        if any(belongs(module, name) for name in names):
-            return number
+    """The number of a module's room, counted from the left; the longest name that fits wins."""
+    fitting = [
+        (len(name), number)
+        for number, names in enumerate(ROOMS)
+        for name in names
+        if belongs(module, name)
+    ]
+    if fitting:
+        return max(fitting)[1]
     raise LookupError(f"{module} is in no room: add it to ROOMS and to docs/architecture.md")
 
 
