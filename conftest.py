@@ -66,6 +66,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a test that is skipped fails: for runs that must show that everything ran",
     )
+    parser.addoption(
+        "--without-once",
+        action="store_true",
+        help="leave out the tests marked `once`: another Python runs them",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--without-once"):
+        once = [item for item in items if item.get_closest_marker("once")]
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
+        config.hook.pytest_deselected(items=once)
 
 
 def pytest_configure(config: pytest.Config) -> None:

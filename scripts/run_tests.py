@@ -1,8 +1,9 @@
 """Run the tests on every interpreter that is here.
 
 The version of `.venv`, which is the one that runs this, has everything: the tests and then the
-notebooks. The others have the tests; they run beside it, in a process of their own that is
-heard when it is done. PYTHONS="3.11 3.12" narrows the choice. Arguments go to pytest.
+notebooks. The others have the tests but those marked `once`; they run beside it, in a process of
+their own that is heard when it is done. PYTHONS="3.11 3.12" narrows the choice. Arguments go to
+pytest.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def beside(versions: Iterable[str], arguments: list[str]):
     environment = os.environ | {"PYTHONS": " ".join(sorted(versions))}
     say(f"Testing with Python {OWN}, and beside it {environment['PYTHONS']}.")
     with tempfile.TemporaryFile("w+") as heard:
-        command = [sys.executable, __file__, *arguments]
+        command = [sys.executable, __file__, "--without-once", *arguments]
         process = subprocess.Popen(command, env=environment, stdout=heard, stderr=heard)
         try:
             yield process
