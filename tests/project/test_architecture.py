@@ -56,7 +56,7 @@ INSIDE = (
     ("kit.tools.schema", "kit.tools.loop", "kit.tools.conversation"),
     ("kit.relay.contracts", "kit.relay.client", "kit.relay.run", "kit.relay.research_tool"),
     (
-        *("relay_lite.store", "relay_lite.hold", "relay_lite.auth"),
+        *("relay_lite.supervision", "relay_lite.store", "relay_lite.hold", "relay_lite.auth"),
         *("relay_lite.sqlite", "relay_lite.postgres"),
         *("relay_lite.brief", "relay_lite.telling", "relay_lite.spending", "relay_lite.upstream"),
         *("relay_lite.following", "relay_lite.research", "relay_lite.feed", "relay_lite.engine"),
