@@ -35,7 +35,7 @@ from kit.sources import (
 )
 from kit.trust import trusted
 
-__all__ = ["Endpoint", "Secret", "Settings", "load"]
+__all__ = ["Endpoint", "Secret", "Settings", "load", "path_from", "places"]
 
 KEY = "LITELLM_API_KEY"
 MODEL = "LITELLM_MODEL"
@@ -109,8 +109,8 @@ def load(
     key = api_key.reveal() if isinstance(api_key, Secret) else api_key
     _check_text("api_key", key)
     arguments = {ADDRESS: base_url, KEY: key, MODEL: model, CHAT_MODEL: model}
-    places = _places(arguments, environ, folder or _working_folder(), home or home_folder())
-    return _Reader(places, user_data or user_folder(), login).settings()
+    found = places(arguments, environ, folder, home)
+    return _Reader(found, user_data or user_folder(), login).settings()
 
 
 def _check_text(name: str, value: object) -> None:
@@ -126,7 +126,7 @@ def _working_folder() -> Path | None:
         return None
 
 
-def _places(
+def places(
     arguments: Mapping[str, str | None],
     environ: Mapping[str, str] | None,
     folder: Path | None,
@@ -134,10 +134,12 @@ def _places(
 ) -> Sequence[Source]:
     """All places in the order they are read; trust is another order (see sources.py).
 
-    A folder's `.env` that is `~/.env` is only the latter.
+    environ, folder, home: else those of this process. A folder's `.env` that is `~/.env` is only
+    the latter.
     """
+    folder, home = folder or _working_folder(), home or home_folder()
     given = {name: value for name, value in arguments.items() if value is not None}
-    places = [
+    found = [
         Source("argument", Trust.ARGUMENT, given),
         Source("environment", Trust.ENVIRONMENT, os.environ if environ is None else environ),
     ]
@@ -145,10 +147,10 @@ def _places(
     file = folder_file(folder.resolve()) if folder else None
     if file is not None and file.parent != home:
         name = f".env of {file.parent}"
-        places.append(Source(name, Trust.FOLDER, read_file(file), file.parent))
+        found.append(Source(name, Trust.FOLDER, read_file(file), file.parent))
     if home is not None:
-        places.append(Source("~/.env", Trust.HOME, read_file(home / ".env"), home))
-    return places
+        found.append(Source("~/.env", Trust.HOME, read_file(home / ".env"), home))
+    return found
 
 
 class _Reader:
@@ -232,11 +234,11 @@ class _Reader:
         if found is None:
             return ()
         names = [name.strip() for name in found.value.split(os.pathsep)]
-        return tuple(_path(name, found.source) for name in names if name)
+        return tuple(path_from(name, found.source) for name in names if name)
 
     def local_model(self) -> Path | None:
         found = self.found("KIT_LOCAL_MODEL", self.own)
-        return _path(found.value, found.source) if found else None
+        return path_from(found.value, found.source) if found else None
 
     def pace(self) -> float:
         text = self.text("KIT_SANDBOX_PACE") or "1"
@@ -264,7 +266,7 @@ class _Reader:
         return {f"{kind.upper()}_PROXY": url for kind, url in urllib.request.getproxies().items()}
 
 
-def _path(name: str, source: Source) -> Path:
+def path_from(name: str, source: Source) -> Path:
     """A path as its source means it: from the folder of its file, else from the working folder."""
     path = Path(name)
     try:

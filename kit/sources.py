@@ -24,6 +24,7 @@ __all__ = [
     "Found",
     "Source",
     "Trust",
+    "allows_http",
     "find",
     "folder_file",
     "gateway_address",
@@ -76,12 +77,17 @@ def find(name: str, sources: Iterable[Source]) -> Found | None:
 
 def gateway_address(found: Found, sources: Iterable[Source]) -> str:
     """The found address, normalised. Only a place as trusted as its own may allow plain http."""
-    needed = min(found.source.trust, Trust.ENVIRONMENT)  # an argument cannot allow it itself
-    allowed = find(ALLOW_HTTP, [source for source in sources if source.trust >= needed])
     try:
-        return normalise(found.value, allow_http=allowed is not None and allowed.value == "1")
+        return normalise(found.value, allow_http=allows_http(found, sources))
     except ConfigError as error:
         raise ConfigError(f"{ADDRESS} ({found.source.name}): {error}") from None
+
+
+def allows_http(found: Found, sources: Iterable[Source]) -> bool:
+    """Whether the found address may be plain http to another machine."""
+    needed = min(found.source.trust, Trust.ENVIRONMENT)  # an argument cannot allow it itself
+    allowed = find(ALLOW_HTTP, [source for source in sources if source.trust >= needed])
+    return allowed is not None and allowed.value == "1"
 
 
 def home_folder() -> Path | None:
