@@ -11,23 +11,21 @@ import dataclasses
 import inspect
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar, Unpack, cast, get_type_hints
 
 import httpx
 
 from kit import errors
-from kit.gateway import failures
 from kit.gateway.answer import Answer, answer_of
 from kit.gateway.body import answer_in
-from kit.gateway.events import Wire, error_of, objects
+from kit.gateway.checking import checked
+from kit.gateway.events import Wire, objects
 from kit.gateway.exchange import Exchange
 from kit.gateway.following import PENDING, followed
 from kit.gateway.refusal import shown
 from kit.gateway.request import checked_seconds, path_of
-from kit.gateway.schemas import Schema
 from kit.gateway.stream import AsyncStream, Terms
-from kit.gateway.structured import parse
 from kit.gateway.transport import open_transport
 from kit.gateway.wire import Api, Input, Options, body_of
 from kit.settings import Endpoint
@@ -36,6 +34,8 @@ __all__ = ["AsyncClient", "takes_options"]
 
 CALL_SECONDS = 600.0
 """The deadline of a call that names none. A stream that names none is bounded by silence alone."""
+
+A_DAY = 86_400.0
 
 NEW_ID_SECONDS = 10.0
 """How long an id just created may be unknown: gateways write it down behind their answer."""
@@ -128,13 +128,13 @@ class AsyncClient:
                 "POST",
                 _PATHS[api],
                 body,
-                deadline=min(deadline, time.monotonic() + 86_400),
+                deadline=min(deadline, time.monotonic() + A_DAY),
                 model=body["model"],
                 first_byte=self._idle,
             )
 
         def finish(answer: Answer) -> Answer:
-            return self._finished(answer, options.get("schema"))
+            return checked(answer, options.get("schema"), self._exchange.secrets)
 
         def follow(answer: Answer) -> AsyncIterator[Answer]:
             return self._followed(answer, deadline)
@@ -144,6 +144,39 @@ class AsyncClient:
         secrets = self._exchange.secrets
         following = None if background else follow
         return AsyncStream(send, Terms(api, self._idle, deadline, secrets, finish, following))
+
+    def create(
+        self,
+        body: Wire,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        idle: float | None = None,
+    ) -> AsyncStream:
+        """Send a body of the responses API as it is, once; what comes is read as it comes.
+
+        For callers who keep their own account of what was sent: nothing is sent again, a response
+        that runs on in the background is not waited for, and one that failed is an answer too.
+        `idle`: seconds of silence, else the client's. `headers` are added to the client's.
+        """
+        return self._reading("POST", "/responses", body, headers, timeout, idle)
+
+    def resume(
+        self,
+        id: str,
+        *,
+        starting_after: int | None = None,
+        timeout: float | None = None,
+        idle: float | None = None,
+    ) -> AsyncStream:
+        """The stream of a background response, from the event after this `sequence_number`.
+
+        Raises, when it is read, NotFound or BadRequest where the gateway does not stream it any
+        more: `retrieve` may still have it. `.answer` is assembled from what came after.
+        """
+        after = "" if starting_after is None else f"&starting_after={starting_after:d}"
+        path = f"{path_of(id)}?stream=true{after}"
+        return self._reading("GET", path, None, None, timeout, idle)
 
     @takes_options
     async def submit(self, prompt: Input, **options: Unpack[Options]) -> Answer:
@@ -200,7 +233,52 @@ class AsyncClient:
         names = [model.get("id") for model in objects(raw.get("data"))]
         return [name for name in names if isinstance(name, str)]
 
+    async def model_info(self, *, timeout: float | None = None) -> Wire:
+        """LiteLLM's `/model/info` as it came: deployments with prices and limits, in `data`.
+
+        Raises NotFound, or another GatewayError, where the gateway is none.
+        """
+        deadline = self._deadline({"timeout": checked_seconds(timeout) or self._timeout or 30.0})
+        raw, _ = await self._exchange.json("GET", "/model/info", deadline=deadline)
+        return raw
+
+    async def only_model(self) -> str:
+        """The one model of a gateway that offers one. Asked once. Raises ModelMissing."""
+        if self._offered is None:
+            offered = await self.models()
+            if len(offered) != 1:
+                raise errors.ModelMissing(_which_model(offered, self._exchange.secrets))
+            self._offered = offered[0]
+        return self._offered
+
     # -- behind the methods ----------------------------------------------------------------
+
+    def _reading(
+        self,
+        method: str,
+        path: str,
+        body: Wire | None,
+        headers: Mapping[str, str] | None,
+        timeout: float | None,
+        idle: float | None,
+    ) -> AsyncStream:
+        seconds = checked_seconds(timeout) or self._timeout or A_DAY
+        silence = checked_seconds(idle, "idle") or self._idle
+        deadline = time.monotonic() + seconds
+
+        def send() -> Awaitable[httpx.Response]:
+            return self._exchange.send(
+                method,
+                path,
+                body,
+                deadline=deadline,
+                model=(body or {}).get("model"),
+                first_byte=silence,
+                headers=headers,
+                retries=0 if method == "POST" else None,
+            )
+
+        return AsyncStream(send, Terms("responses", silence, deadline, self._exchange.secrets))
 
     async def _ask(self, api: Api, prompt: Input, options: Options) -> Answer:
         deadline = self._deadline(options)
@@ -210,7 +288,7 @@ class AsyncClient:
         if not body.get("background"):
             async for found in self._followed(answer, deadline):
                 answer = dataclasses.replace(found, seconds=time.monotonic() - began)
-        return self._finished(answer, options.get("schema"))
+        return checked(answer, options.get("schema"), self._exchange.secrets)
 
     async def _call(
         self, method: str, path: str, body: Wire | None = None, *, deadline: float
@@ -226,16 +304,9 @@ class AsyncClient:
         model = options.get("model")
         if not model and api == "chat":
             model = self.endpoint.chat_model
-        return body_of(api, prompt, model or self.endpoint.model or await self._only(), options)
-
-    async def _only(self) -> str:
-        """The one model of a gateway that offers one. Asked once."""
-        if self._offered is None:
-            offered = await self.models()
-            if len(offered) != 1:
-                raise errors.ModelMissing(_which_model(offered, self._exchange.secrets))
-            self._offered = offered[0]
-        return self._offered
+        return body_of(
+            api, prompt, model or self.endpoint.model or await self.only_model(), options
+        )
 
     def _followed(self, answer: Answer, deadline: float) -> AsyncIterator[Answer]:
         if answer.status in PENDING:
@@ -252,53 +323,8 @@ class AsyncClient:
         seconds = checked_seconds(options.get("timeout")) or self._timeout or CALL_SECONDS
         return time.monotonic() + seconds
 
-    def _finished(self, answer: Answer, schema: Schema | None) -> Answer:
-        """The answer, if it is one; else the error, which holds it."""
-        try:
-            self._check(answer)
-            if schema is None or (answer.function_calls and not answer.text):
-                return answer
-            if answer.refusal and not answer.text:
-                raise errors.ResponseFailed(f"The model refused: {shown(answer.refusal)}")
-            if answer.status == "incomplete":
-                raise errors.ProtocolError(_cut_off(answer.incomplete))
-            if not answer.text:
-                raise errors.ProtocolError("The model sent no text where an object was asked for.")
-            return dataclasses.replace(answer, parsed=parse(answer.text, schema))
-        except errors.KitError as error:
-            error.answer = answer
-            raise
-
-    def _check(self, answer: Answer) -> None:
-        if answer.status == "failed":
-            raise failures.error_from(error_of(answer.raw), *self._exchange.secrets)
-        if answer.status == "cancelled":
-            raise errors.ResponseFailed("The response was cancelled.")
-        if _is_unfinished_chat(answer):
-            raise errors.ProtocolError(
-                "The gateway's answer is empty and does not say why; ask again."
-            )
-        if answer.status == "completed" and not answer.output and answer.usage is None:
-            raise errors.ProtocolError(
-                "The gateway says `completed` but sent no answer and no usage; ask again, and "
-                "tell whoever runs the gateway."
-            )
-
 
 _PATHS: dict[Api, str] = {"responses": "/responses", "chat": "/chat/completions"}
-
-
-def _is_unfinished_chat(answer: Answer) -> bool:
-    """Whether a completion has neither content nor a `finish_reason`."""
-    choices = objects(answer.raw.get("choices"))
-    unsaid = bool(choices) and not choices[0].get("finish_reason")
-    return unsaid and not answer.text and not answer.refusal and not answer.function_calls
-
-
-def _cut_off(reason: str | None) -> str:
-    cure = {"max_output_tokens": "; raise max_tokens", None: ""}.get(reason, "")
-    told = shown(reason or "no reason given").replace("_", " ")
-    return f"The answer was cut off ({told}), so it does not satisfy the schema{cure}."
 
 
 def _which_model(offered: list[str], secrets: tuple[str, ...]) -> str:

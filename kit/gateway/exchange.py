@@ -26,7 +26,7 @@ from kit.gateway.body import (
 )
 from kit.gateway.events import Wire, error_of
 from kit.gateway.refusal import Refusal, read_refusal
-from kit.gateway.request import encoded, headers_for, secrets_in
+from kit.gateway.request import add_headers, encoded, headers_for, secrets_in
 from kit.gateway.transport import UNSENT
 from kit.gateway.unreached import CONNECT_SECONDS, broken, distrusted, unreached
 from kit.settings import Endpoint
@@ -67,18 +67,22 @@ class Exchange:
         deadline: float,
         model: str | None = None,
         first_byte: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        retries: int | None = None,
     ) -> httpx.Response:
         """The response to the first try that gives one, its body not yet read.
 
         `deadline` is on `time.monotonic`'s clock; `first_byte` bounds each wait for the head of
-        the answer, in seconds; without it the caller bounds the whole. Raises GatewayError; the
-        response's status is below 300.
+        the answer, in seconds; without it the caller bounds the whole. `headers` and `retries`
+        are of this request alone. Raises GatewayError; the response's status is below 300.
         """
         content = encoded(body) if body is not None else b""
+        sent = self._headers_for(content, headers or {})
+        tries = self._retries if retries is None else retries
         create = method == "POST" and not path.endswith("/cancel")
         attempt = 0
         while True:
-            outcome = await self._try(method, path, content, deadline, first_byte)
+            outcome = await self._try(method, path, content, sent, deadline, first_byte)
             if isinstance(outcome, httpx.Response):
                 if outcome.status_code < 300:
                     return outcome
@@ -95,7 +99,7 @@ class Exchange:
                 error, delay = self._unreached(outcome, attempt, create)
             attempt += 1
             late = delay is not None and time.monotonic() + delay >= deadline
-            if delay is None or late or attempt > self._retries:
+            if delay is None or late or attempt > tries:
                 raise error from None
             await asyncio.sleep(delay)
 
@@ -133,14 +137,20 @@ class Exchange:
         return raw, headers
 
     async def _try(
-        self, method: str, path: str, content: bytes, deadline: float, first_byte: float | None
+        self,
+        method: str,
+        path: str,
+        content: bytes,
+        headers: httpx.Headers,
+        deadline: float,
+        first_byte: float | None,
     ) -> httpx.Response | httpx.TransportError:
         left = max(deadline - time.monotonic(), 0.001)
         connect = min(CONNECT_SECONDS, left)
         request = httpx.Request(
             method,
             self._url(path),
-            headers=self._headers_for(content),
+            headers=headers,
             stream=httpx.ByteStream(content),  # `content=` would parse the headers once more
             extensions={"timeout": {"connect": connect, "pool": left}},
         )
@@ -160,8 +170,9 @@ class Exchange:
         except httpx.TransportError as error:
             return error
 
-    def _headers_for(self, content: bytes) -> httpx.Headers:
+    def _headers_for(self, content: bytes, more: Mapping[str, str]) -> httpx.Headers:
         headers = self._headers.copy()
+        add_headers(headers, more)
         if content:
             headers["content-length"] = str(len(content))
         return headers

@@ -17,7 +17,7 @@ from kit.errors import InputError
 from kit.gateway.events import Wire
 from kit.settings import Endpoint
 
-__all__ = ["checked_seconds", "encoded", "headers_for", "path_of", "secrets_in"]
+__all__ = ["add_headers", "checked_seconds", "encoded", "headers_for", "path_of", "secrets_in"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CREDENTIAL = re.compile(r"(?i)authorization|cookie|api-?key|secret|token$")
@@ -43,6 +43,13 @@ def headers_for(endpoint: Endpoint, given: Mapping[str, str]) -> httpx.Headers:
             raise InputError("The key cannot be sent: it holds more than printable ASCII.")
         headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"
     return headers
+
+
+def add_headers(headers: httpx.Headers, given: Mapping[str, str]) -> None:
+    """Put those of one request in. Raises InputError for what cannot be sent."""
+    for name, value in given.items():
+        _check(name, value)
+        headers[name] = value
 
 
 def checked_seconds(seconds: Any, name: str = "timeout") -> float | None:
