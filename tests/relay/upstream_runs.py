@@ -142,8 +142,8 @@ class Run:
     def _said(self) -> list[Json]:
         message = self._message()
         inside: Json = {"output_index": 1, "item_id": "msg_1", "content_index": 0}
-        part = {"type": "output_text", "text": "", "annotations": []}
-        opened = {**message, "status": "in_progress", "content": []}
+        part: Json = {"type": "output_text", "text": "", "annotations": []}
+        opened: Json = {**message, "status": "in_progress", "content": []}
         return [
             {"type": "response.output_item.added", "output_index": 1, "item": opened},
             {"type": "response.content_part.added", **inside, "part": part},

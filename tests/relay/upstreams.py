@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def gateway() -> Iterator[Gateway]:
+def gateway() -> Generator[Gateway]:
     """Start one, and end it."""
     command = [sys.executable, "-m", "tests.relay.upstreams"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -180,8 +180,9 @@ class World:
         return JSONResponse({})
 
     def _submission(self, request: Request, run: Run) -> Json:
+        metadata: Json = run.request.get("metadata") or {}
         return {
-            "invocation": (run.request.get("metadata") or {}).get("invocation_id"),
+            "invocation": metadata.get("invocation_id"),
             "key": request.headers.get("idempotency-key"),
             "model": run.request["model"],
             "id": run.id,
