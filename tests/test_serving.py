@@ -1,12 +1,16 @@
 """Serving an ASGI app on loopback, and what its guard refuses."""
 
+import asyncio
+import contextlib
 import json
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -160,6 +164,102 @@ def test_an_endless_stream_does_not_hold_up_stopping(capfd):
     assert not [t for t in threading.enumerate() if t.name == "stopping"]
 
 
+class Readers:
+    """An app whose streams go on until it is told to close; then they end as they should."""
+
+    def __init__(self):
+        self.told = asyncio.Event()
+        self.events = []
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"on\n", "more_body": True})
+        await self.told.wait()
+        await send({"type": "http.response.body", "body": b"back later\n"})
+        self.events.append("ended")
+
+    async def close(self):
+        self.events.append("closing")
+        self.told.set()
+
+
+def test_an_app_ends_its_streams_before_connections_are_closed():
+    """Whoever reads gets a whole answer: the last chunk is there, so nothing raises."""
+    app = Readers()
+    server = serve_in_thread(app, closing=app.close)
+    with httpx.stream("GET", f"{server.url}/stream", trust_env=False) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "on"
+        begun = time.perf_counter()
+        server.stop()
+        assert time.perf_counter() - begun < 1
+        assert [*lines] == ["back later"]
+    assert app.events == ["closing", "ended"]
+
+
+@pytest.mark.parametrize("way", ["SIGTERM", "SIGINT"])
+def test_a_signal_runs_what_closes_before_connections_are_closed(way):
+    program = """
+import asyncio, sys
+from kit.serving import serve
+sys.path.insert(0, sys.argv[1])
+from test_serving import Readers
+
+app = Readers()
+serve(app, "127.0.0.1", 0, announce=lambda url: print(url, flush=True), closing=app.close)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with httpx.stream("GET", url, trust_env=False) as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "on"
+            process.send_signal(getattr(signal, way))
+            assert [*lines] == ["back later"]
+    assert process.returncode == (0 if way == "SIGINT" else -signal.SIGTERM)
+
+
+def test_a_server_stops_although_closing_fails(caplog):
+    async def fails():
+        raise ValueError("sk-secret")
+
+    server = serve_in_thread(echo, closing=fails, name="failing")
+    server.stop()
+    assert not [t for t in threading.enumerate() if t.name == "failing"]
+    assert "ValueError" in caplog.text
+    assert "sk-secret" not in caplog.text
+
+
+def test_stopping_waits_no_longer_than_it_is_told():
+    release = threading.Event()
+
+    async def slow():
+        await asyncio.to_thread(release.wait, 5)
+
+    server = serve_in_thread(echo, closing=slow)
+    begun = time.perf_counter()
+    server.stop(0.2)
+    assert 0.15 < time.perf_counter() - begun < 1
+    release.set()
+    server.stop()
+
+
+def test_five_hundred_readers_may_come_at_once():
+    """All of them connect before the first is answered."""
+    server = serve_in_thread(echo)
+    with contextlib.ExitStack() as open_ones:
+        wires = [open_ones.enter_context(socket.socket()) for _ in range(500)]
+        for wire in wires:
+            wire.settimeout(5)
+            wire.connect(("127.0.0.1", server.port))
+            wire.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert {wire.recv(12) for wire in wires} == {b"HTTP/1.1 200"}
+    server.stop()
+
+
 def test_a_busy_port_is_one_line_that_says_what_to_do():
     server = serve_in_thread(echo)
     with pytest.raises(ConfigError, match=rf"Port {server.port} on 127.0.0.1 is in use"):
@@ -234,3 +334,25 @@ def test_importing_it_does_not_load_uvicorn():
 def test_a_refusal_is_json(client):
     answer = client.get("/", headers={"host": "evil.example"})
     assert json.loads(answer.text)["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status"),
+    [
+        ({"host": "evil.example"}, b"", 403),
+        ({"content-type": "text/plain"}, b"{}", 415),
+        ({"content-type": "application/json"}, b"x" * 2000, 413),
+    ],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_app_may_say_how_refusals_look(headers, content, status, chunked):
+    def problem(status, message):
+        return "application/problem+json", {"status": status, "detail": message}
+
+    server = serve_in_thread(Guard(echo, body_limit=1000, refusal=problem))
+    body = iter([content]) if chunked else content
+    answer = httpx.post(server.url, headers=headers, content=body, trust_env=False)
+    server.stop()
+    assert answer.status_code == status == answer.json()["status"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"].endswith((".", ")."))
