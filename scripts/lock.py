@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from environment import ROOT
+from installing import ROOT
 
 LOCK = ROOT / "constraints.txt"
 HEADER = "# Exact versions for every extra, on Python 3.11-3.13. Made by `make lock`.\n"

@@ -21,7 +21,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from environment import ROOT, say
+from installing import ROOT, say
 
 sys.path.insert(0, str(ROOT))
 from conftest import empty_environment

@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import interpreters
-from environment import ROOT, prepare, say
+from environment import prepare
+from installing import ROOT, say
 
 OWN = "{}.{}".format(*sys.version_info)
 NOTEBOOKS = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120")
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
         sys.exit(f"Error: none of Python {', '.join(wanted)} is here.")
     if len(found) == 1 or OWN not in found:
         return max(test(version, base, arguments) for version, base in found.items())
+    prepare(".venv", found[OWN], "dev")  # first: the others are made with its uv
     with beside(found.keys() - {OWN}, arguments) as others:
         failed = test(OWN, found[OWN], arguments)
         return max(failed, others.wait())
