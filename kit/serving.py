@@ -38,7 +38,7 @@ __all__ = [
     "serve_in_thread",
 ]
 
-Closing = Callable[[], Coroutine[Any, Any, object]]
+Step = Callable[[], Coroutine[Any, Any, object]]
 
 log = logging.getLogger(__name__)
 
@@ -79,22 +79,33 @@ def serve_in_thread(
     host: str = "127.0.0.1",
     port: int = 0,
     name: str = "kit-server",
-    closing: Closing | None = None,
+    starting: Step | None = None,
+    closing: Step | None = None,
 ) -> Served:
     """Serve `app` in a daemon thread and return once it answers; port 0 takes a free one.
 
-    closing: as `serve` has it. Raises `ConfigError` when the port is taken or the app refuses to
-    start.
+    starting, closing: as `serve` has them. Raises `ConfigError` when the port is taken or the app
+    refuses to start, and what `starting` raises.
     """
     listener = _bind(host, port)
-    server = _server(app, log_level="critical", grace=1 if closing else 0, closing=closing)
-    thread = threading.Thread(target=_run, args=(server, listener), name=name, daemon=True)
+    server = _server(app, "critical", 1 if closing else 0, starting, closing)
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            _run(server, listener)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     deadline = time.monotonic() + START_LIMIT
     while not server.started and thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.001)
     if not server.started:
         server.should_exit = True
+        if failures:
+            raise failures[0]
         raise ConfigError(f"The server {name} did not start on {host}.")
     return Served(server, thread, _url(host, listener.getsockname()[1]))
 
@@ -105,18 +116,20 @@ def serve(
     port: int,
     *,
     announce: Callable[[str], object] = lambda _url: None,
-    closing: Closing | None = None,
+    starting: Step | None = None,
+    closing: Step | None = None,
 ) -> None:
     """Serve `app` until Ctrl-C or SIGTERM; `announce(url)` is called once the port is ours.
 
-    closing: awaited before connections are closed, in the server's loop, for at most 15 s. There
-    an app ends its endless streams, which would otherwise be cut. Raises `ConfigError` when the
-    port is taken.
+    starting: awaited in the server's loop before the first connection is taken.
+    closing: awaited there before connections are closed, for at most 15 s: the place to end
+    endless streams, which would otherwise be cut.
+    Raises `ConfigError` when the port is taken, and what `starting` raises.
     """
     listener = _bind(host, port)
     announce(_url(host, listener.getsockname()[1]))
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn sends itself the signal once more
-        _run(_server(app, log_level="warning", grace=1, closing=closing), listener)
+        _run(_server(app, "warning", 1, starting, closing), listener)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -144,10 +157,17 @@ def _why_not(error: Exception, host: str, port: int) -> str:
     return f"Cannot listen on {host} port {port}: {error}."
 
 
-def _server(app: ASGIApp, *, log_level: str, grace: int, closing: Closing | None) -> uvicorn.Server:
+def _server(
+    app: ASGIApp, log_level: str, grace: int, starting: Step | None, closing: Step | None
+) -> uvicorn.Server:
     import uvicorn
 
     class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            if starting is not None:
+                await starting()
+            await super().startup(sockets)
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if closing is not None:
                 await _close(closing)
@@ -167,7 +187,7 @@ def _server(app: ASGIApp, *, log_level: str, grace: int, closing: Closing | None
     return Server(config)
 
 
-async def _close(closing: Closing) -> None:
+async def _close(closing: Step) -> None:
     """Whatever becomes of it, the server stops."""
     try:
         await asyncio.wait_for(closing(), CLOSING_LIMIT)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from kit.errors import ConfigError
-from kit.serving import Guard, Served, is_loopback, serve_in_thread
+from kit.serving import Guard, Served, is_loopback, serve, serve_in_thread
 
 
 async def echo(scope, receive, send):
@@ -231,6 +231,35 @@ def test_a_server_stops_although_closing_fails(caplog):
     assert not [t for t in threading.enumerate() if t.name == "failing"]
     assert "ValueError" in caplog.text
     assert "sk-secret" not in caplog.text
+
+
+def test_what_starts_runs_before_the_first_connection_and_where_connections_are_served():
+    """In one loop: what is begun there can serve them."""
+    began = []
+
+    async def start():
+        began.append(asyncio.get_running_loop())
+
+    async def app(scope, receive, send):
+        began.append(asyncio.get_running_loop())
+        await echo(scope, receive, send)
+
+    server = serve_in_thread(app, starting=start)
+    assert httpx.get(server.url, trust_env=False).text == "0"
+    server.stop()
+    assert len(began) > 1
+    assert len(set(began)) == 1
+
+
+def test_what_starting_raises_reaches_the_caller(capfd):
+    async def fails():
+        raise ConfigError("The store is of a newer version.")
+
+    with pytest.raises(ConfigError, match="newer version"):
+        serve_in_thread(echo, starting=fails)
+    with pytest.raises(ConfigError, match="newer version"):
+        serve(echo, "127.0.0.1", 0, starting=fails)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_stopping_waits_no_longer_than_it_is_told():
