@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -67,7 +67,7 @@ class Process:
         assert self.process is not None
         return self.process.pid
 
-    def start(self) -> Process:
+    def start(self) -> Self:
         environment = {
             **os.environ,
             **{"LITELLM_BASE_URL": self.gateway, "LITELLM_API_KEY": KEY, "LITELLM_MODEL": "plain"},
@@ -83,11 +83,11 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def kill(self) -> Process:
+    def kill(self) -> Self:
         """kill -9."""
         return self.end(signal.SIGKILL)
 
-    def end(self, number: signal.Signals = signal.SIGTERM) -> Process:
+    def end(self, number: signal.Signals = signal.SIGTERM) -> Self:
         """Send the signal and wait until the process is gone."""
         process, self.process = self.process, None
         if process is not None:
@@ -98,21 +98,33 @@ class Process:
 
 @dataclass
 class Relay(Process):
-    """A relay that answers on a port of its own, which stays the same over every restart."""
+    """A relay that answers on a port of its own, which stays the same over every restart.
+
+    workers: processes that do its work, where it does not do that itself; they come and go with it.
+    """
 
     port: int = field(default_factory=free_port)
+    workers: list[Process] = field(default_factory=list[Process])
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> Relay:
+    def start(self) -> Self:
         self.arguments = ("--port", str(self.port))
         super().start()
         assert self.process is not None and self.process.stdout is not None
         line = self.process.stdout.readline().decode()
         assert re.search(self.url, line), f"the relay announced {line!r}"
         until(self.ready, seconds=15)
+        for worker in self.workers:
+            worker.start()
+        return self
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> Self:
+        for worker in self.workers:
+            worker.end(number)
+        super().end(number)
         return self
 
     def ready(self) -> bool:
@@ -162,7 +174,7 @@ class Reader:
         self.visits = 0
         self._thread = threading.Thread(target=self._read, daemon=True)
 
-    def start(self) -> Reader:
+    def start(self) -> Self:
         self._thread.start()
         return self
 
