@@ -42,6 +42,8 @@ __all__ = ["Engine", "Terms", "ended"]
 DRAIN_SECONDS = 12.0
 PURGE_SECONDS = 3600.0
 A_DAY = 86_400.0
+OWED_SECONDS = 3600.0
+"""How long a gateway that does not answer is still to be told of a cancelled run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ class Engine:
         hold = Hold(self.store, invocation)
         try:
             if invocation.owed:
-                await settle_cancelled(self.store, self.upstream, invocation)
+                await self._settle(invocation)
             else:
                 await conduct(hold, self.upstream, self.limits)
         except Fenced:
@@ -245,6 +247,16 @@ class Engine:
             log.warning("A run failed by a fault of the relay (%s).", type(error).__name__)
             log.debug("The fault:", exc_info=error)
             await self._give_up(hold)
+
+    async def _settle(self, invocation: Invocation) -> None:
+        """Tell the gateway of a cancelled run; later again where it cannot be told now."""
+        if await settle_cancelled(self.store, self.upstream, invocation):
+            return
+        if time.time() - (invocation.finished or 0.0) > OWED_SECONDS:
+            await self.store.settle(invocation.id, owed=False)
+            return
+        await asyncio.sleep(self.terms.lease)
+        await self.store.release(self.worker, [invocation.id])
 
     async def _give_up(self, hold: Hold) -> None:
         message = "The relay itself failed at this run; what had arrived is kept."
