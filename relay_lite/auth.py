@@ -1,0 +1,137 @@
+"""Who may do what: the token of a run, the keys of callers, and the relay's own secret.
+
+Rule: nothing that lets somebody in is stored. A run's token is made from the secret and its id,
+whenever it is asked for; a gateway's key leaves a fingerprint that nobody without the secret can
+make. Every comparison takes as long for a near miss as for any other.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import errno
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from kit.errors import ConfigError
+from kit.secret import Secret
+from kit.settings_relay import RelaySettings
+
+__all__ = ["Callers", "Tokens", "fingerprint", "secret_of"]
+
+SECRET_FILE = "relay.secret"
+PATIENCE = 2.0
+"""Seconds in which another process that makes the secret's file has written it."""
+
+
+class Tokens:
+    """The tokens of all runs; every relay with the same secret makes the same ones."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def token(self, id: str) -> str:
+        """What whoever started the run gets, and shows to read or end it: 43 characters."""
+        return base64.urlsafe_b64encode(self._digest(id)).rstrip(b"=").decode()
+
+    def check(self, id: str, given: str | None) -> bool:
+        return hmac.compare_digest(self.token(id).encode(), (given or "").encode())
+
+    def _digest(self, id: str) -> bytes:
+        return hmac.digest(self._secret, b"invocation " + id.encode(), "sha256")
+
+    def __repr__(self) -> str:
+        return "Tokens(***)"
+
+
+class Callers:
+    """The keys of callers, by their names; without any, everybody is the caller ""."""
+
+    def __init__(self, keys: Mapping[str, Secret]) -> None:
+        self._digests = {name: _digest(key.reveal().encode()) for name, key in keys.items()}
+
+    @property
+    def known(self) -> bool:
+        """Whether callers have keys at all, so that one can be told from another."""
+        return bool(self._digests)
+
+    def named(self, authorization: str | None) -> str | None:
+        """The caller whose key an `Authorization` header holds; None: nobody's.
+
+        Every key is compared, so that the time says nothing of which it was.
+        """
+        if not self._digests:
+            return ""
+        kind, _, key = (authorization or "").partition(" ")
+        given = _digest(key.strip().encode("utf-8", "replace"))
+        fitting = [name for name, kept in self._digests.items() if hmac.compare_digest(kept, given)]
+        return fitting[0] if fitting and kind.lower() == "bearer" else None
+
+    def __repr__(self) -> str:
+        return f"Callers({len(self._digests)})"
+
+
+def fingerprint(secret: bytes, key: Secret | None) -> str:
+    """What tells one gateway key from another in a store, and is no help to find the key."""
+    if key is None:
+        return ""
+    return hmac.digest(secret, b"gateway key " + key.reveal().encode(), "sha256").hex()[:32]
+
+
+def secret_of(settings: RelaySettings, folder: Path) -> bytes:
+    """RELAY_SECRET, else what a file (0600) in `folder` holds, which is made where it is missing.
+
+    Two processes that make it at once get the same. Raises ConfigError where the file cannot be
+    made or read.
+    """
+    if settings.secret is not None:
+        return settings.secret.reveal().encode()
+    file = folder / SECRET_FILE
+    try:
+        _make(file)
+        return _read(file)
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO)
+        raise ConfigError(
+            f"The relay's secret in {file} cannot be made or read ({reason})."
+            " Set RELAY_SECRET, or name another place with RELAY_STORE."
+        ) from None
+
+
+def _make(file: Path) -> None:
+    if file.exists():
+        return
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # somebody was quicker: theirs counts
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(handle, secrets.token_hex(32).encode() + b"\n")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _read(file: Path) -> bytes:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        text = file.read_bytes()
+        if len(text) == 65 and text.endswith(b"\n"):
+            break
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"{file} is damaged. Delete it: a new one is made, and the tokens of earlier runs"
+                " are no longer valid."
+            )
+        time.sleep(0.01)
+    if os.name == "posix" and file.stat().st_mode & 0o077:
+        file.chmod(0o600)
+    return text.strip()
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).digest()
