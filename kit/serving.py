@@ -79,16 +79,15 @@ def serve_in_thread(
     host: str = "127.0.0.1",
     port: int = 0,
     name: str = "kit-server",
-    starting: Step | None = None,
     closing: Step | None = None,
 ) -> Served:
     """Serve `app` in a daemon thread and return once it answers; port 0 takes a free one.
 
-    starting, closing: as `serve` has them. Raises `ConfigError` when the port is taken or the app
-    refuses to start, and what `starting` raises.
+    closing: as `serve` has it. Raises `ConfigError` when the port is taken or the app refuses to
+    start, and what it raises itself while it starts.
     """
     listener = _bind(host, port)
-    server = _server(app, "critical", 1 if closing else 0, starting, closing)
+    server = _server(app, "critical", 1 if closing else 0, closing)
     failures: list[Exception] = []
 
     def run() -> None:
@@ -106,7 +105,7 @@ def serve_in_thread(
         server.should_exit = True
         if failures:
             raise failures[0]
-        raise ConfigError(f"The server {name} did not start on {host}.")
+        raise ConfigError(f"The server {name} did not start within {START_LIMIT:g} s.")
     return Served(server, thread, _url(host, listener.getsockname()[1]))
 
 
@@ -116,20 +115,17 @@ def serve(
     port: int,
     *,
     announce: Callable[[str], object] = lambda _url: None,
-    starting: Step | None = None,
     closing: Step | None = None,
 ) -> None:
     """Serve `app` until Ctrl-C or SIGTERM; `announce(url)` is called once the port is ours.
 
-    starting: awaited in the server's loop before the first connection is taken.
-    closing: awaited there before connections are closed, for at most 15 s: the place to end
-    endless streams, which would otherwise be cut.
-    Raises `ConfigError` when the port is taken, and what `starting` raises.
+    closing: awaited in the server's loop before connections are closed, for at most 15 s: the
+    place to end endless streams, which would otherwise be cut. Raises as `serve_in_thread` does.
     """
     listener = _bind(host, port)
     announce(_url(host, listener.getsockname()[1]))
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn sends itself the signal once more
-        _run(_server(app, "warning", 1, starting, closing), listener)
+        _run(_server(app, "warning", 1, closing), listener)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -157,34 +153,52 @@ def _why_not(error: Exception, host: str, port: int) -> str:
     return f"Cannot listen on {host} port {port}: {error}."
 
 
-def _server(
-    app: ASGIApp, log_level: str, grace: int, starting: Step | None, closing: Step | None
-) -> uvicorn.Server:
+def _server(app: ASGIApp, log_level: str, grace: int, closing: Step | None) -> uvicorn.Server:
     import uvicorn
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            if starting is not None:
-                await starting()
-            await super().startup(sockets)
+            try:
+                await super().startup(sockets)
+            except SystemExit:
+                raise starting.failure or ConfigError("The app refused to start.") from None
+            logging.getLogger("uvicorn.error").setLevel(log_level.upper())
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if closing is not None:
                 await _close(closing)
             await super().shutdown(sockets)
 
+    starting = _Starting(app)
     config = uvicorn.Config(
-        app,
+        starting,
         http="h11",
         ws="none",
         log_config=None,  # its own would print into notebook cells
         access_log=False,
-        log_level=log_level,
+        log_level="critical",  # until it runs: a failed start is raised, not printed
         server_header=False,
         timeout_graceful_shutdown=grace,
         backlog=BACKLOG,
     )
     return Server(config)
+
+
+class _Starting:
+    """The app, and what it raises while it starts, which uvicorn would make a line of its log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.failure: Exception | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            return await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 async def _close(closing: Step) -> None:
@@ -200,7 +214,6 @@ def _run(server: uvicorn.Server, listener: socket.socket) -> None:
     with (
         contextlib.closing(listener),
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
-        contextlib.suppress(SystemExit),  # a failed start; whoever waits sees `started` unset
     ):
         runner.run(server.serve(sockets=[listener]))
 
