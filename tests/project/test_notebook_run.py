@@ -10,6 +10,8 @@ from nbformat import v4
 
 import run_notebooks
 
+pytestmark = pytest.mark.once
+
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
