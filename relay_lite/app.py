@@ -7,7 +7,8 @@ elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -35,14 +36,24 @@ with it afterwards takes the token that the POST gave, as `X-Invocation-Token`.
 def create_app(
     engine: Engine, settings: RelaySettings, tokens: Tokens, *, hosts: Iterable[str] = ()
 ) -> ASGIApp:
-    """The relay over its engine, which whoever serves the app starts before and stops behind it.
+    """The relay over its engine, which starts and stops with the app.
 
+    Whoever serves it lets `engine.stop` run before connections are closed, so that readers end
+    as they should; a second stop is harmless.
     hosts: names in a `Host` header that are this relay, beside loopback's and the settings' own.
     """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        await engine.start()
+        yield
+        await engine.stop()
+
     app = _Documented(
         title="relay_lite",
         version="1",
         description=ABOUT,
+        lifespan=lifespan,
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
