@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from relay_lite.postgres import PostgresStore
 from relay_lite.sqlite import SqliteStore
 from relay_lite.store import Store
 
@@ -19,8 +20,13 @@ def sqlite_stores(request: pytest.FixtureRequest) -> Callable[[], Store]:
     return lambda: SqliteStore(folder / "relay" / "runs.db")
 
 
+def postgresql_stores(request: pytest.FixtureRequest) -> Callable[[], Store]:
+    address: str = request.getfixturevalue("database")
+    return lambda: PostgresStore(address)
+
+
 # What makes a store, not yet open; all that one of these makes lie in one place.
-STORES = {"sqlite": sqlite_stores}
+STORES = {"sqlite": sqlite_stores, "postgresql": postgresql_stores}
 
 
 @pytest.fixture
