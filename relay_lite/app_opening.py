@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kit.errors import ConfigError
 from kit.gateway.client import AsyncClient
+from kit.settings import Endpoint
 from kit.settings_relay import RelaySettings
 from relay_lite.auth import fingerprint, secret_of
 from relay_lite.engine import Engine, Terms
@@ -19,7 +20,7 @@ from relay_lite.research import Limits
 from relay_lite.store import Gateway, Store
 from relay_lite.upstream import Upstream
 
-__all__ = ["FREE", "engine_of", "secret_beside", "store_of"]
+__all__ = ["FREE", "engine_of", "gateway_of", "secret_beside", "store_of"]
 
 FREE = frozenset({"sandbox", "local"})
 """Gateways of this machine, which cost nothing; their keys are made anew with each start."""
@@ -54,6 +55,13 @@ def secret_beside(settings: RelaySettings) -> bytes:
     return secret_of(settings, settings.user_data)
 
 
+def gateway_of(endpoint: Endpoint, secret: bytes) -> Gateway:
+    """Whose runs those of this gateway and key are."""
+    if endpoint.identity in FREE:
+        return Gateway(endpoint.identity)
+    return Gateway(endpoint.identity, fingerprint(secret, endpoint.api_key))
+
+
 def engine_of(
     settings: RelaySettings,
     client: AsyncClient,
@@ -63,10 +71,8 @@ def engine_of(
     dispatch: Callable[[str], Awaitable[None]] | None = None,
 ) -> Engine:
     """The engine over the configured store and the gateway of `client`, not started yet."""
-    endpoint = client.endpoint
-    free = endpoint.identity in FREE
-    key = "" if free else fingerprint(secret, endpoint.api_key)
-    upstream = Upstream(client, Gateway(endpoint.identity, key), free=free)
+    gateway = gateway_of(client.endpoint, secret)
+    upstream = Upstream(client, gateway, free=gateway.identity in FREE)
     limits = Limits(
         run_seconds=settings.run_seconds,
         max_stream_bytes=settings.max_stream_bytes,
