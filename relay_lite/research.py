@@ -6,32 +6,22 @@ it stands, for the next worker to go on from there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import contextlib
+import dataclasses
 
+from kit import errors
+from kit.errors import KitError
+from relay_lite.course import Course, Limits, Pace, lasting
+from relay_lite.ending import Failed, failure_of
+from relay_lite.finishing import finish
+from relay_lite.following import followed
 from relay_lite.hold import Hold
-from relay_lite.store import Invocation, Store
+from relay_lite.store import Draft, Event, Fenced, Invocation, Result, Store
+from relay_lite.telling import Telling
 from relay_lite.upstream import Upstream
 
 __all__ = ["Limits", "Pace", "conduct", "settle_cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a run may take. `resubmit`: send anew what may have been sent (at least once).
-
-    run_seconds: from the submission to the end. max_stream_bytes: of text, as UTF-8.
-    """
-
-    run_seconds: float = 10_800.0
-    max_stream_bytes: int = 1_000_000
-    resubmit: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long the relay waits for what, in seconds. Only tests want others."""
-
-    drain: float = 10.0
 
 
 async def conduct(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace | None = None) -> None:
@@ -41,7 +31,21 @@ async def conduct(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace | N
     where it could be. Cancelled (the relay stops) it writes nothing more, but a submission that
     is under way is waited for, ten seconds at most, so that its id is saved.
     """
-    raise NotImplementedError
+    course = await _open(hold, upstream, limits, pace or Pace())
+    try:
+        try:
+            await finish(course, await followed(course))
+        except Fenced:
+            raise
+        except KitError as error:
+            await _fail(course, failure_of(error))
+    except Fenced:
+        await _tell(course)
+        raise
+    except asyncio.CancelledError:
+        if course.fenced:
+            await _tell(course)
+        raise
 
 
 async def settle_cancelled(store: Store, upstream: Upstream, invocation: Invocation) -> bool:
@@ -49,4 +53,63 @@ async def settle_cancelled(store: Store, upstream: Upstream, invocation: Invocat
 
     True: there is nothing left to tell, and the store knows. False: it could not be told now.
     """
-    raise NotImplementedError
+    step = invocation.progress
+    if step.upstream_id is not None and step.way != "plain":  # a plain stream ended with us
+        try:
+            await upstream.client.cancel(step.upstream_id, timeout=Pace().call)
+        except (errors.NotFound, errors.BadRequest, errors.InputError):
+            pass  # it is over there, or cannot be cancelled
+        except errors.GatewayError:
+            return False
+    await lasting(lambda: store.settle(invocation.id, upstream_id=step.upstream_id, owed=False))
+    return True
+
+
+async def _open(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace) -> Course:
+    """The run with what its log says, and what is known of its gateway."""
+    log: list[Event] = []
+    run = hold.invocation
+    while len(log) < run.last:
+        last = log[-1].sequence if log else 0
+        found = await lasting(lambda last=last: hold.store.events({run.id: last}))
+        if not found.get(run.id):
+            break
+        log += found[run.id]
+    telling = Telling(log, limit=limits.max_stream_bytes)
+    course = Course(hold, upstream, limits, pace, telling)
+    with contextlib.suppress(KitError):  # a submission asks again, and waits
+        course.model = await upstream.model(course.assignment.model)
+        await course.recall()
+        if course.seen_id is not None:
+            await course.price()
+    return course
+
+
+async def _fail(course: Course, end: Failed) -> None:
+    """End the run as failed, with what it has."""
+    if end.stops and course.seen_id is not None:
+        with contextlib.suppress(KitError):
+            await course.upstream.client.cancel(course.seen_id, timeout=course.pace.drain)
+    step = course.progress
+    uncertain = step.uncertain or end.uncertain
+    await course.hold.write(
+        course.usage(end.spent or course.spent),
+        Draft("error", {"message": str(end), "code": end.code}),
+        status="failed",
+        progress=dataclasses.replace(step, submitting=False, uncertain=uncertain),
+        result=Result(response=end.response, error_message=str(end), error_code=end.code),
+    )
+
+
+async def _tell(course: Course) -> None:
+    """The hold is lost. If that is because the run was cancelled, the gateway is told."""
+    now = await lasting(lambda: course.hold.store.get(course.hold.invocation.id))
+    if now is None or now.status != "cancelled" or course.seen_id is None:
+        return
+    way = course.way or now.progress.way
+    step = dataclasses.replace(now.progress, upstream_id=course.seen_id, way=way)
+    known = dataclasses.replace(now, progress=step)
+    if not await settle_cancelled(course.hold.store, course.upstream, known):
+        await lasting(
+            lambda: course.hold.store.settle(now.id, upstream_id=course.seen_id, owed=True)
+        )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from kit.gateway.answer import Usage
+from kit.gateway.answer import Answer, Usage
 from kit.gateway.events import Wire, objects
 
 __all__ = ["FREE", "Prices", "Spent", "cost_of", "estimate", "prices_in"]
@@ -50,6 +50,18 @@ class Spent:
     searches: int
     cost: float | None
     estimate: bool
+
+    def plus(self, answer: Answer) -> Spent:
+        """With one more call."""
+        usage = answer.usage or Usage()
+        both = self.cost is not None and answer.cost is not None
+        return Spent(
+            self.input_tokens + usage.input_tokens,
+            self.output_tokens + usage.output_tokens,
+            self.searches,
+            (self.cost or 0.0) + (answer.cost or 0.0) if both else self.cost,
+            self.estimate or not both,
+        )
 
 
 def prices_in(listed: Mapping[str, Any]) -> dict[str, Prices]:

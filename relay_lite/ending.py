@@ -1,0 +1,128 @@
+"""How a run ends: which code, in which words, and what is kept of the gateway's response (pure).
+
+Rule: the words are our own. What a gateway says of its failures holds names of hosts, of keys, of
+people's projects, and the caller is somebody else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, cast
+
+from kit import errors
+from kit.errors import KitError
+from kit.gateway.events import Wire, error_of, objects
+from relay_lite.spending import Spent
+
+__all__ = ["Failed", "failed_response", "failure_of", "kept_response"]
+
+MOST_RESPONSE_BYTES = 8_000_000
+
+
+class Failed(KitError):
+    """The run ends `failed`. `code` and the message are the caller's to read.
+
+    `stops`: the gateway is told to stop. `uncertain`: it may run something we have no id of.
+    `response` and `spent` are what the gateway ended with, where it did.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, stops: bool = False, uncertain: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.stops = stops
+        self.uncertain = uncertain
+        self.response: Wire | None = None
+        self.spent: Spent | None = None
+
+
+KNOWN_CODES = {
+    "server_error": "an error of its own",
+    "rate_limit_exceeded": "its provider's rate limit",
+    "insufficient_quota": "a quota that is used up",
+    "invalid_prompt": "a prompt it does not take",
+    "content_filter": "its content filter",
+    "bio_policy": "its usage policy",
+    "misalignment_policy_violation": "its usage policy",
+    "data_residency_mismatch": "its rules of data residency",
+    "vector_store_timeout": "a file search that took too long",
+}
+"""What a gateway's code means; a code that is not here is not passed on."""
+
+
+def failure_of(error: errors.KitError) -> Failed:
+    """The end of a run that this error ends."""
+    match error:
+        case Failed():
+            return error
+        case errors.AuthenticationFailed():
+            return Failed(
+                "authentication_failed", "The gateway does not accept the relay's key for this."
+            )
+        case errors.QuotaExceeded():
+            return Failed("rate_limited", "A budget or quota at the gateway is used up.")
+        case errors.RateLimited():
+            return Failed("rate_limited", "The gateway has too many requests; try again later.")
+        case errors.ModelUnknown() | errors.ModelMissing():
+            return Failed("upstream_refused", "The gateway does not offer the research model.")
+        case errors.NotFound():
+            return Failed("upstream_refused", "The gateway does not serve the responses API.")
+        case errors.BadRequest() | errors.InputError():
+            return Failed("upstream_refused", "The gateway refused the request as it is.")
+        case errors.ResponseFailed():
+            return Failed("upstream_error", f"The gateway's run failed{_because(error.code)}.")
+        case errors.ConnectionFailed():
+            return Failed("upstream_error", "The gateway cannot be reached.")
+        case _:
+            return Failed("upstream_error", "The gateway failed before the run had ended.")
+
+
+def failed_response(raw: Wire) -> Failed:
+    """The end of a run whose response ended `failed`, or `cancelled` by somebody else."""
+    if raw.get("status") == "cancelled":
+        return Failed("upstream_error", "The run was cancelled at the gateway.")
+    code = str(error_of(raw).get("code") or "")
+    kind = "rate_limited" if code in ("rate_limit_exceeded", "insufficient_quota") else None
+    return Failed(kind or "upstream_error", f"The gateway's run failed{_because(code)}.")
+
+
+def _because(code: str | None) -> str:
+    return f" because of {KNOWN_CODES[code]}" if code in KNOWN_CODES else ""
+
+
+# -- what is kept --------------------------------------------------------------------------------
+
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def kept_response(raw: Wire, limit: int = MOST_RESPONSE_BYTES) -> Wire | None:
+    """The gateway's object as the store can hold it; None for none.
+
+    Everything that was paid for is kept, as long as it fits into `limit` bytes of JSON; then the
+    messages alone, then what the object says of itself. What it says of an error is replaced.
+    """
+    if not raw:
+        return None
+    if raw.get("error"):
+        error = failed_response(raw)
+        raw = {**raw, "error": {"code": error.code, "message": str(error)}}
+    for candidate in (raw, *_shorter(raw)):
+        text = json.dumps(candidate, ensure_ascii=False)
+        if len(content := text.encode(errors="replace")) <= limit:
+            return _plain(content.decode())
+    return None
+
+
+def _shorter(raw: Wire) -> list[Wire]:
+    messages = [item for item in objects(raw.get("output")) if item.get("type") == "message"]
+    head = {name: raw[name] for name in ("id", "object", "status", "model", "usage") if name in raw}
+    cut: Wire = {"truncated_by_relay": True}
+    return [{**raw, "output": messages, **cut}, {**head, "output": [], **cut}]
+
+
+def _plain(text: str) -> dict[str, Any]:
+    if "\\u0000" in text:
+        text = _NUL.sub("\\1\N{REPLACEMENT CHARACTER}", text)
+    return cast(dict[str, Any], json.loads(text))

@@ -1,0 +1,141 @@
+"""From a response that has ended to the end of the run.
+
+Rules: the response as it ended is the truth, and the log is brought up to it. What is missing of
+what was asked for is said in a warning; an answer that is none is a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from kit.errors import KitError
+from kit.gateway.answer import Answer
+from kit.gateway.checking import is_hollow
+from relay_lite.course import Course
+from relay_lite.ending import Failed, failed_response, kept_response
+from relay_lite.following import look
+from relay_lite.outline import REPAIRED, json_object, repair_prompt
+from relay_lite.spending import Spent, cost_of
+from relay_lite.store import Draft, Result
+from relay_lite.text import storable
+
+__all__ = ["finish"]
+
+REPAIR_SECONDS = 120.0
+
+
+async def finish(course: Course, answer: Answer) -> None:
+    """Write the end of the run. Raises Failed where the response is none."""
+    answer = await _not_hollow(course, answer)
+    response = kept_response(answer.raw)
+    spent = _spent(course, answer)
+    if answer.status in ("failed", "cancelled"):
+        drafts = course.telling.read(answer)
+        await course.log(drafts, "running" if drafts else None)
+        raise _with(failed_response(answer.raw), response, spent)
+    drafts = course.telling.read(answer)
+    try:
+        await course.log(drafts, "running" if drafts else None)
+        text, spent = await _text(course, answer, spent)
+    except Failed as end:
+        raise _with(end, response, spent) from None
+    warnings = _warnings(course, answer, text)
+    await course.hold.write(
+        *warnings,
+        course.usage(spent),
+        Draft("completed", {"output_text": text}),
+        status="completed",
+        result=Result(output_text=text, response=response),
+    )
+
+
+async def _not_hollow(course: Course, answer: Answer) -> Answer:
+    """The response, after one more look at one that says `completed` and holds nothing."""
+    if not is_hollow(answer):
+        return answer
+    if course.seen_id is not None:
+        await asyncio.sleep(course.pace.first_look)
+        with contextlib.suppress(KitError):
+            answer = await look(course)
+    if is_hollow(answer):
+        raise _with(
+            Failed("upstream_error", "The gateway says the run is completed and gives no result."),
+            kept_response(answer.raw),
+            course.spent,
+        )
+    return answer
+
+
+async def _text(course: Course, answer: Answer, spent: Spent) -> tuple[str, Spent]:
+    """The text the run ends with, and what it cost with it."""
+    text = storable(answer.text or answer.refusal)
+    if answer.status == "completed" and not text:
+        raise Failed("upstream_error", "The gateway completed the run without any text.")
+    if not course.assignment.wants_outline:
+        return text, spent
+    outline = json_object(text)
+    if outline is None:
+        outline, spent = await _repaired(course, text, spent)
+    if len(outline.encode()) > course.limits.max_stream_bytes:
+        raise Failed("too_large", "The outline is longer than the relay keeps.")
+    return outline, spent
+
+
+async def _repaired(course: Course, text: str, spent: Spent) -> tuple[str, Spent]:
+    """The outline out of one call of the chat model. Raises Failed when that gives none."""
+    client = course.upstream.client
+    model = client.endpoint.chat_model or client.endpoint.model or course.model
+    schema = (course.assignment.text_format or {}).get("schema") or REPAIRED
+    try:
+        answer = await client.respond(
+            repair_prompt(text), model=model, schema=schema, timeout=REPAIR_SECONDS
+        )
+    except KitError:
+        answer = None
+    outline = json_object(storable(answer.text)) if answer is not None else None
+    if answer is None or outline is None:
+        raise Failed(
+            "invalid_json",
+            "The model's outline is no valid JSON, and could not be repaired; its text is kept.",
+        )
+    return outline, spent.plus(answer)
+
+
+def _spent(course: Course, answer: Answer) -> Spent:
+    if answer.usage is None:
+        return course.spent
+    return cost_of(answer.usage, answer.cost, course.prices, course.telling.searches)
+
+
+def _warnings(course: Course, answer: Answer, text: str) -> list[Draft]:
+    """What the caller should know of an answer that is one."""
+    warn = course.telling.warn
+    found: list[Draft] = []
+    if answer.status == "incomplete":
+        found += warn("incomplete", _incomplete(answer.incomplete))
+    if answer.refusal and not answer.text:
+        found += warn("refused", "The model declined to answer.")
+    if str(course.telling.text) != text:
+        found += warn(
+            "text_replaced", "The final text differs from what was told so far; it alone counts."
+        )
+    searched = course.telling.searches or answer.searches
+    if course.assignment.citations and not course.telling.sources:
+        if not searched:
+            found += warn("no_search", "Nothing was looked up: no search was reported.")
+        found += warn("no_citations", "The answer cites no sources, though citations were wanted.")
+    return found
+
+
+def _incomplete(reason: str | None) -> str:
+    known = {
+        "max_output_tokens": "at the model's limit of output",
+        "content_filter": "by the content filter",
+    }.get(reason or "", "before its end")
+    return f"The answer was cut off {known}."
+
+
+def _with(end: Failed, response: dict[str, object] | None, spent: Spent) -> Failed:
+    end.response, end.spent = response, spent
+    return end
