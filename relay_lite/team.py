@@ -55,11 +55,15 @@ class Team:
 
     A replica: `open`, `dispatch` for each run, `aclose`. A worker: the same, and `work` meanwhile.
     Open it after the engine's start and close it before the engine's stop, which gives back the
-    runs that are still worked on. Raises ConfigError for an address that is none.
+    runs that are still worked on. `sweep`: seconds between two looks for runs that nobody holds.
+    Raises ConfigError for an address that is none.
     """
 
-    def __init__(self, address: str, store: Store, gateway: Gateway) -> None:
+    def __init__(
+        self, address: str, store: Store, gateway: Gateway, *, sweep: float = SWEEP_SECONDS
+    ) -> None:
         self._address = address
+        self._sweep = sweep
         self._store = store
         self._gateway = gateway
         self._queue = queue_of(gateway)
@@ -150,7 +154,7 @@ class Team:
 
     async def _reap(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.8, 1.2))
+            await asyncio.sleep(self._sweep * random.uniform(0.8, 1.2))
             await self._call_again()
             await self._bury()
 
