@@ -27,7 +27,7 @@ Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 T = TypeVar("T")
 
 AGAIN_SECONDS, AGAIN_FOR_SECONDS = 0.1, 4.0
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 3.0
 """How long an operation waits for a connection before the database counts as away."""
 
 # A database that vanishes without a word is noticed within some ten seconds.
