@@ -99,3 +99,9 @@ def print_ratio(target: Target, mine: Sequence[float], theirs: Sequence[float]) 
     bound = f"target {'at most' if target.at_most else 'at least'} {target.bound:g}"
     verdict = "reached" if target.reached(ratio) else "MISSED"
     print(f"  {target.peer} / {target.other}: {ratio:.2f}   ({bound}: {verdict})")
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of all does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
