@@ -65,11 +65,12 @@ NEWS = """
 
 OF_MODEL = "gateway = %(gateway)s and fingerprint = %(fingerprint)s and model = %(model)s"
 
-LEARN = """
+FIRST = """
     insert into relay.knowledge (gateway, fingerprint, model, facts)
-    values (%(gateway)s, %(fingerprint)s, %(model)s, %(facts)s)
-    on conflict (gateway, fingerprint, model) do update set facts = excluded.facts returning 1
+    values (%(gateway)s, %(fingerprint)s, %(model)s, '{}') on conflict do nothing
 """
+KNOWN = f"select facts from relay.knowledge where {OF_MODEL} for update"
+LEARN = f"update relay.knowledge set facts = %(facts)s where {OF_MODEL}"
 
 
 class PostgresStore:
@@ -222,7 +223,7 @@ class PostgresStore:
         append = Append(
             inked(id),
             epoch,
-            [(event.type, json_of(event.data)) for event in events],
+            [(inked(event.type), json_of(event.data)) for event in events],
             after,
             status,
             None if progress is None else json_of(progress),
@@ -241,8 +242,16 @@ class PostgresStore:
         return dict(json.loads(rows[0][0])) if rows else {}
 
     async def learn(self, gateway: Gateway, model: str, facts: Json) -> None:
-        values = {**_of(gateway), "model": inked(model), "facts": json_of(facts)}
-        await self._rows(LEARN, values)
+        values = {**_of(gateway), "model": inked(model)}
+
+        async def add(connection: Connection) -> None:
+            async with connection.transaction():
+                await connection.execute(FIRST, values)  # so that there is a row to lock
+                row = await (await connection.execute(KNOWN, values)).fetchone()
+                known: Json = json.loads(row[0]) if row else {}
+                await connection.execute(LEARN, {**values, "facts": json_of(known | facts)})
+
+        await self._link.surely(add)
 
     async def _rows(
         self, command: str, values: Sequence[Any] | Mapping[str, Any], *, again: bool = True

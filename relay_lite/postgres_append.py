@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import psycopg
-
 from relay_lite.postgres_link import Connection, Link
 from relay_lite.postgres_listen import notify
 from relay_lite.store import TERMINAL, Fenced, StoreFull, StoreUnavailable
@@ -161,7 +159,7 @@ class Appender:
         except (StoreFull, StoreUnavailable) as error:
             for append in batch:
                 append.settle(type(error)(*error.args))
-        except psycopg.Error as error:
+        except Exception as error:
             if len(batch) > 1:  # one of them cannot be written: the others can
                 for append in batch:
                     await self._write([append])

@@ -58,7 +58,7 @@ def invocation_of(row: Row) -> Invocation:
         id=read(id),
         caller=read(caller),
         gateway=Gateway(read(gateway), read(fingerprint)),
-        mode=mode,
+        mode=read(mode),
         arguments=json.loads(arguments),
         status=status,
         created=created,
@@ -75,4 +75,4 @@ def invocation_of(row: Row) -> Invocation:
 
 
 def event_of(sequence: int, type: str, status: str, data: str) -> Event:
-    return Event(sequence, type, status, json.loads(data))
+    return Event(sequence, read(type), status, json.loads(data))

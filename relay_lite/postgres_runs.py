@@ -12,6 +12,11 @@ from relay_lite.store import Conflict, Invocation, Order, TooMany
 
 __all__ = ["cancelled", "created", "deleted", "settled"]
 
+AT_ONCE = 100
+"""Runs that all replicas together may be creating at a time: so near the limit they queue up."""
+
+LAST_PLACES = 0x72_4C69_7466  # the number of that lock
+
 INSERT = f"""
     insert into relay.run (id, caller, gateway, fingerprint, mode, arguments, idempotency_key,
         digest, status, created, updated, last)
@@ -80,8 +85,11 @@ async def _made_before(connection: Connection, order: Order) -> Invocation | Non
 
 async def _make_room(connection: Connection, limit: int) -> None:
     """For one more: the oldest that ended and were read go, last those an upstream waits for."""
-    found = await (await connection.execute("select count(*) from relay.run")).fetchone()
-    kept = int(found[0]) if found else 0
+    kept = await _kept(connection)
+    if kept + AT_ONCE <= limit:
+        return
+    await connection.execute("select pg_advisory_xact_lock(%s)", [LAST_PLACES])
+    kept = await _kept(connection)
     over = kept + 1 - limit
     if over <= 0:
         return
@@ -94,12 +102,17 @@ async def _make_room(connection: Connection, limit: int) -> None:
     await notify(connection, [id for (id,) in gone])
 
 
+async def _kept(connection: Connection) -> int:
+    row = await (await connection.execute("select count(*) from relay.run")).fetchone()
+    return int(row[0]) if row else 0
+
+
 async def _inserted(connection: Connection, order: Order) -> Invocation | None:
     id, key = inked(order.id), order.idempotency_key
     values: list[Any] = [
         *(id, inked(order.caller)),
         *(inked(order.gateway.identity), inked(order.gateway.fingerprint)),
-        *(order.mode, json_of(order.arguments), None if key is None else inked(key)),
+        *(inked(order.mode), json_of(order.arguments), None if key is None else inked(key)),
         inked(order.digest),
     ]
     row = await (await connection.execute(INSERT, values)).fetchone()
