@@ -62,7 +62,10 @@ class Feed:
                 events = watch.since(after)
                 if events is None:
                     events = (await self.store.events({id: after}, limit=PAGE)).get(id, [])
-                    watch.reached(events[-1].sequence if events else after)
+                    if len(events) < PAGE:  # else there is more, and the place is not known
+                        watch.reached(events[-1].sequence if events else after)
+                    if news.is_set():  # something came while the store was read
+                        self._heard([id])
                 if events:
                     yield events
                     after = events[-1].sequence
@@ -70,8 +73,12 @@ class Feed:
                         return
                     continue
                 await news.wait()
-                if not watch.is_ahead_of(after) and await self.store.get(id) is None:
-                    return
+                if not watch.is_ahead_of(after):
+                    now = await self.store.get(id)
+                    if now is None:
+                        return
+                    if now.last > after:  # it came before anybody knew from where to fetch
+                        self._heard([id])
 
     async def news(self, id: str, seconds: float) -> AsyncGenerator[None]:
         """Something to loop over: once at first, then at each change, until the time is over."""

@@ -48,7 +48,7 @@ class Script:
 
     @property
     def pieces(self) -> list[str]:
-        return [self.piece.format(number) for number in range(self.events)]
+        return [self.piece.replace("{}", str(number)) for number in range(self.events)]
 
     @property
     def text(self) -> str:

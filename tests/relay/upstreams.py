@@ -176,7 +176,9 @@ class World:
         return JSONResponse(asdict(self.seen))
 
     async def learn(self, request: Request) -> Response:
-        self.scripts[request.path_params["model"]] = Script(**await request.json())
+        model = request.path_params["model"]
+        self.scripts[model] = Script(**await request.json())
+        del self.refused[model]
         return JSONResponse({})
 
     def _submission(self, request: Request, run: Run) -> Json:

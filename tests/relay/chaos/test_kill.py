@@ -47,7 +47,7 @@ class Outcome:
 @pytest.fixture(scope="module")
 def outcomes(there: Gateway, store: str, new_relay: Callable[..., Relay]) -> dict[str, Outcome]:
     """All cases at once: begun, killed, and finished by the next processes."""
-    models = {case: case.replace(" ", "-") + store[:4] for case in CASES}
+    models = {case: case.replace(" ", "-") for case in CASES}
     scripts = {case: there.script(models[case], **how) for case, how in CASES.items()}
     relay = new_relay(store).start()
     began = time.monotonic()

@@ -55,7 +55,7 @@ def test_a_slow_reader_has_every_event_and_holds_nobody_up(there: Gateway, relay
 
 def test_a_reader_that_reads_nothing_holds_nobody_up(there: Gateway, relay: Relay) -> None:
     """Its connection is full: the relay waits for that one alone."""
-    script = there.script("flood", events=300, pace=0.001, piece="넘침 {} 👩‍👩‍👧‍👦" * 300)
+    script = there.script("flood", events=300, pace=0.001, piece="넘침 {} 👩‍👩‍👧‍👦" * 80)
     run = relay.post("flood")
     path = f"{relay.url}{PATH}/{run.id}/events"
     with http.stream("GET", path, headers=run.headers) as deaf:

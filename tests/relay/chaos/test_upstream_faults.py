@@ -28,8 +28,9 @@ CASES = {
     "nothing wrong": Case({}),
     "the stream ends in half an event": Case({"events": 30, "cut": 9}),
     "the connection breaks": Case({"events": 30, "cut": 9, "drop": True}),
-    "every stream is cut": Case({"events": 30, "cut": 3, "cuts": 99}),
-    "every stream is cut at once": Case({"events": 30, "cut": 1, "cuts": 99}),
+    "every stream is cut": Case({"events": 10, "cut": 4, "cuts": 99}),
+    "every stream is cut at once": Case({"events": 1, "cut": 2, "cuts": 99}),
+    "cut before it is said what it is called": Case({"cut": 1}, "failed", "submission_uncertain"),
     "429 with Retry-After": Case({"refusals": 2, "retry_after": 0.4}, creates=[429, 429, 200]),
     "429 without": Case({"refusals": 1}, creates=[429, 200]),
     "503": Case({"refusals": 1, "refusal": 503}, creates=[503, 200]),
@@ -59,7 +60,7 @@ def ended(
     there: Gateway, store: str, new_relay: Callable[..., Relay]
 ) -> dict[str, tuple[Script, Json, list[Json], list[int]]]:
     """All cases at once in one relay: the script, the view, the log, the creates of each."""
-    models = {case: f"{store[:4]} {case}".replace(" ", "-") for case in CASES}
+    models = {case: case.replace(" ", "-") for case in CASES}
     scripts = {case: there.script(models[case], **CASES[case].does) for case in CASES}
     relay = new_relay(store).start()
     runs = {case: relay.post(models[case]) for case in CASES}
