@@ -9,19 +9,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kit.connect import AsyncClient
 from kit.errors import ConfigError, KitError
+from kit.secret import Secret
 from kit.serving import is_loopback, serve
 from kit.settings_relay import RelaySettings, load_relay
 from relay_lite.app import create_app
 from relay_lite.app_opening import FREE, engine_of, secret_beside, store_of
 from relay_lite.auth import Tokens
 from relay_lite.engine import Engine
+
+if TYPE_CHECKING:
+    from relay_lite.team import Team
 
 __all__ = ["main"]
 
@@ -91,20 +98,19 @@ def _days(text: str) -> float:
 
 def _serve(settings: RelaySettings, _options: argparse.Namespace) -> None:
     _check_address(settings)
-    secret = secret_beside(settings)
-    client = AsyncClient()
-    engine = engine_of(settings, client, secret)
-    hosts = {settings.host.lower()} - EVERYWHERE
-    app = create_app(engine, settings, Tokens(secret), hosts=hosts)
+    parts = _parts(settings)
+    app = create_app(
+        parts.engine,
+        settings,
+        Tokens(secret_beside(settings)),
+        hosts={settings.host.lower()} - EVERYWHERE,
+        started=parts.team.open if parts.team else None,
+    )
 
     def announce(url: str) -> None:
-        _announce(url, settings, engine)
+        _announce(url, settings, parts.engine)
 
-    async def closing() -> None:
-        await engine.stop()
-        await client.aclose()
-
-    serve(app, settings.host, settings.port, announce=announce, closing=closing)
+    serve(app, settings.host, settings.port, announce=announce, closing=parts.close)
 
 
 def _check_address(settings: RelaySettings) -> None:
@@ -131,7 +137,65 @@ def _work(settings: RelaySettings, _options: argparse.Namespace) -> None:
             "A worker is for relays that share a database: set RELAY_STORE=postgresql://…"
             " A relay with a file works by itself."
         )
-    raise NotImplementedError
+    asyncio.run(_working(settings, settings.store))
+
+
+async def _working(settings: RelaySettings, address: Secret) -> None:
+    """Work until a signal says to stop; then give back what is under way."""
+    engine, team = _team(settings, address)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels us instead
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await engine.start()
+    try:
+        await team.open()
+        gateway = engine.upstream.gateway.identity
+        print(f"Worker on the runs in PostgreSQL, over {gateway}. Ctrl-C stops it.", flush=True)
+        work = asyncio.create_task(team.work(engine, concurrency=settings.concurrency))
+        stop = asyncio.create_task(stopped.wait())
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, stop):
+            task.cancel()
+        await asyncio.wait([work, stop])
+    finally:
+        await _Parts(engine, team).close()
+
+
+@dataclass
+class _Parts:
+    """What serves and works: an engine, over a database with a queue to tell workers."""
+
+    engine: Engine
+    team: Team | None = None
+
+    async def close(self) -> None:
+        """Readers end, runs are given back, connections are closed."""
+        if self.team is not None:
+            await self.team.aclose()
+        await self.engine.stop()
+        await self.engine.upstream.client.aclose()
+
+
+def _parts(settings: RelaySettings) -> _Parts:
+    if isinstance(settings.store, Path):
+        return _Parts(engine_of(settings, AsyncClient(), secret_beside(settings)))
+    engine, team = _team(settings, settings.store)
+    return _Parts(engine, team)
+
+
+def _team(settings: RelaySettings, address: Secret) -> tuple[Engine, Team]:
+    """An engine that works on what it is told to, and the queue that tells."""
+    secret = secret_beside(settings)
+
+    async def dispatch(id: str) -> None:
+        await team.dispatch(id)
+
+    engine = engine_of(settings, AsyncClient(), secret, works=False, dispatch=dispatch)
+    from relay_lite.team import Team
+
+    team = Team(address.reveal(), engine.store, engine.upstream.gateway)
+    return engine, team
 
 
 def _purge(settings: RelaySettings, options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ elsewhere.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -34,18 +34,26 @@ with it afterwards takes the token that the POST gave, as `X-Invocation-Token`.
 
 
 def create_app(
-    engine: Engine, settings: RelaySettings, tokens: Tokens, *, hosts: Iterable[str] = ()
+    engine: Engine,
+    settings: RelaySettings,
+    tokens: Tokens,
+    *,
+    hosts: Iterable[str] = (),
+    started: Callable[[], Awaitable[object]] | None = None,
 ) -> ASGIApp:
     """The relay over its engine, which starts and stops with the app.
 
     Whoever serves it lets `engine.stop` run before connections are closed, so that readers end
     as they should; a second stop is harmless.
     hosts: names in a `Host` header that are this relay, beside loopback's and the settings' own.
+    started: awaited behind the engine's start, before the first request.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await engine.start()
+        if started is not None:
+            await started()
         yield
         await engine.stop()
 
