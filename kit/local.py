@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from kit.errors import ConfigError
 from kit.secret_file import kept
-from kit.settings import Endpoint, Secret, Settings
+from kit.settings import Endpoint, Secret, Settings, load
 from kit.settings_relay import RelaySettings, load_relay
 
 __all__ = ["Relay", "go_on", "model_endpoint", "relay_of", "sandbox_endpoint"]
@@ -87,18 +87,20 @@ def relay_of(settings: Settings, endpoint: Endpoint, relay: RelaySettings | None
     return _once(name, lambda: _start_relay(settings, endpoint, configured))
 
 
-def go_on(settings: Settings, relay: RelaySettings | None = None) -> Relay | None:
+def go_on(relay: RelaySettings | None = None, settings: Settings | None = None) -> Relay | None:
     """Start the relay if this user's file has runs of the configured gateway that have not ended.
 
-    Without such runs it costs one look into the file, and nothing where there is none.
+    relay, settings: else what is configured, which is not looked for before such runs are. Raises
+    ConfigError and sqlite3.Error.
     """
-    relay = relay or load_relay(user_data=settings.user_data)
+    relay = relay or load_relay()
     if not isinstance(relay.store, Path) or not relay.store.is_file():
         return None
     if not _has_unfinished(relay.store):
         return None
     from relay_lite.app_opening import gateway_of, secret_beside
 
+    settings = settings or load()
     own = settings.endpoint or Endpoint("", identity="sandbox")
     gateway = gateway_of(own, secret_beside(relay))
     if not _has_unfinished(relay.store, gateway.identity, gateway.fingerprint):

@@ -23,6 +23,7 @@ from kit.notebook.options import Api
 from kit.notebook.render import plain
 from kit.notebook.screens import screen_for
 from kit.notebook.session import current
+from kit.notebook.unfinished import go_on_behind
 
 __all__ = ["KitMagics", "load", "unload"]
 
@@ -116,11 +117,15 @@ keep_empty_bodies.has_side_effects = True  # type: ignore[attr-defined]
 
 
 def load(shell: Any) -> None:
-    """Give the shell its magics, completion, and cells with nothing below the first line."""
+    """Give the shell its magics, completion, and cells with nothing below the first line.
+
+    Research that an earlier kernel left unfinished goes on behind it.
+    """
     unload(shell)
     shell.register_magics(KitMagics)
     shell.input_transformers_cleanup.append(keep_empty_bodies)
     shell.Completer.custom_matchers.append(matcher_for(shell, current))
+    go_on_behind()
 
 
 def unload(shell: Any) -> None:
