@@ -121,7 +121,8 @@ def _warnings(course: Course, answer: Answer, text: str) -> list[Draft]:
             "text_replaced", "The final text differs from what was told so far; it alone counts."
         )
     searched = course.telling.searches or answer.searches
-    if course.assignment.citations and not course.telling.sources:
+    cited = course.telling.sources or (course.assignment.wants_outline and "http" in text)
+    if course.assignment.citations and not cited:
         if not searched:
             found += warn("no_search", "Nothing was looked up: no search was reported.")
         found += warn("no_citations", "The answer cites no sources, though citations were wanted.")

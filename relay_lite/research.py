@@ -17,7 +17,16 @@ from relay_lite.ending import Failed, failure_of
 from relay_lite.finishing import finish
 from relay_lite.following import followed
 from relay_lite.hold import Hold
-from relay_lite.store import Draft, Event, Fenced, Invocation, Result, Store
+from relay_lite.store import (
+    Draft,
+    Event,
+    Fenced,
+    Invocation,
+    Result,
+    Store,
+    StoreFull,
+    StoreUnavailable,
+)
 from relay_lite.telling import Telling
 from relay_lite.upstream import Upstream
 
@@ -35,7 +44,7 @@ async def conduct(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace | N
     try:
         try:
             await finish(course, await followed(course))
-        except Fenced:
+        except (Fenced, StoreFull, StoreUnavailable):
             raise
         except KitError as error:
             await _fail(course, failure_of(error))

@@ -102,7 +102,9 @@ def cost_of(usage: Usage, said: float | None, prices: Prices | None, searches: i
     """What an ended run used; `said` is the cost as the gateway told it, None where it did not."""
     read, written = usage.input_tokens, usage.output_tokens
     cost = _cost(prices, read, written, searches) if said is None else said
-    return Spent(read, written, searches, cost, estimate=said is None and cost is not None)
+    return Spent(
+        read, written, searches, cost, estimate=said is None and prices not in (None, FREE)
+    )
 
 
 def _cost(prices: Prices | None, read: int, written: int, searches: int) -> float | None:

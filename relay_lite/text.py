@@ -20,7 +20,6 @@ class LoggedText:
         self._limit = limit
         self._repeated: str | None = None  # what a source that begins anew has to repeat
         self._place = 0
-        self._half = ""  # half of a pair of surrogates, until the other half comes
         self.size = len(logged.encode())
         self.length = len(logged)
         self.differs = False
@@ -36,12 +35,12 @@ class LoggedText:
 
     def restart(self) -> None:
         """The next source begins at the beginning."""
-        self._repeated, self._place, self._half = str(self), 0, ""
+        self._repeated, self._place = str(self), 0
         self.differs = False
 
     def add(self, text: str) -> str:
         """What of the source's next piece is new to the log, and fits into it."""
-        text = self._whole(text)
+        text = storable(text)
         if self.differs or self.full:
             return ""
         if self._repeated is not None:
@@ -54,12 +53,6 @@ class LoggedText:
             if self._place == len(self._repeated):
                 self._repeated = None
         return self._keep(text) if text else ""
-
-    def _whole(self, text: str) -> str:
-        """Without the half of a pair at its end, which waits for the other."""
-        text = self._half + text
-        self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
-        return storable(text[:-1] if self._half else text)
 
     def _keep(self, text: str) -> str:
         content = text.encode()
@@ -74,11 +67,6 @@ class LoggedText:
 
 
 def storable(text: str) -> str:
-    """`text` as every store can hold it: pairs of surrogates joined, halves and NUL replaced."""
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+    """`text` as every store can hold it: PostgreSQL takes no NUL. Halves of surrogate pairs were
+    taken out where the text entered (kit.gateway.json_text)."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
