@@ -59,8 +59,10 @@ INSIDE = (
     (
         *("relay_lite.supervision", "relay_lite.store", "relay_lite.hold", "relay_lite.auth"),
         *("relay_lite.sqlite", "relay_lite.postgres"),
-        *("relay_lite.brief", "relay_lite.telling", "relay_lite.spending", "relay_lite.upstream"),
-        *("relay_lite.following", "relay_lite.research", "relay_lite.feed", "relay_lite.engine"),
+        *("relay_lite.brief", "relay_lite.text", "relay_lite.telling", "relay_lite.outline"),
+        *("relay_lite.spending", "relay_lite.ending", "relay_lite.upstream", "relay_lite.course"),
+        *("relay_lite.submitting", "relay_lite.following", "relay_lite.finishing"),
+        *("relay_lite.research", "relay_lite.feed", "relay_lite.engine"),
         *("relay_lite.team", "relay_lite.chat", "relay_lite.problems", "relay_lite.event_stream"),
         *("relay_lite.routes", "relay_lite.app"),
     ),

@@ -219,7 +219,9 @@ def refusal(one: Any) -> httpx.Response:
     return answer(status, body, headers)
 
 
-def refused(status: int, text: str = "", **headers: str) -> tuple[int, dict[str, str], Json]:
+def refused(
+    status: int, text: str = "", code: str | None = None, **headers: str
+) -> tuple[int, dict[str, str], Json]:
     """A refusal for `refusals` and `polls`; of headers, `_` stands for `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return status, named, {"error": {"message": text}}
+    return status, named, {"error": {"message": text, "code": code}}

@@ -53,7 +53,7 @@ async def test_a_report_arrives_whatever_is_wrong(
     )
     assert run.status == "completed", run.result
     assert run.result.output_text == await desk.text()
-    assert "ferment" in run.result.output_text.lower()
+    assert "ferment" in (run.result.output_text or "").lower()
     assert await desk.said("search")
 
 

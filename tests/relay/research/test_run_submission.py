@@ -159,8 +159,8 @@ async def test_a_gateway_that_says_later_is_waited_for(refusals: Sequence[Any], 
         (refused(400, "the prompt is rude"), "upstream_refused", False),
         (refused(404), "upstream_refused", False),
         (refused(400, "Invalid model name passed in"), "upstream_refused", False),
-        ((429, {}, {"error": {"code": "insufficient_quota"}}), "rate_limited", False),
-        ((200, {}, {"error": {"message": "no"}}), "upstream_error", False),
+        (refused(429, code="insufficient_quota"), "rate_limited", False),
+        (refused(200, "no"), "upstream_error", False),
     ],
 )
 async def test_what_is_refused_ends_the_run_at_once(

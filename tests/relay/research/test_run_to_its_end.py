@@ -9,7 +9,7 @@ import pytest
 
 from relay_lite.research import Limits
 from tests.relay.research.conftest import Desk
-from tests.relay.research.scripted import TEXT, USAGE, Scripted, refused
+from tests.relay.research.scripted import TEXT, USAGE, Json, Scripted, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -151,7 +151,7 @@ async def test_missing_citations_and_searches_are_said(desk: Desk) -> None:
 async def test_a_completed_response_with_nothing_in_it_is_looked_at_once_more(
     desks: Callable[[], Desk],
 ) -> None:
-    hollow = {"output": [], "usage": None}
+    hollow: Json = {"output": [], "usage": None}
     desk = desks()
     run = await desk.work(Scripted(way="poll", final=hollow).upstream())
     assert (run.status, run.result.error_code) == ("failed", "upstream_error")
