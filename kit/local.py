@@ -142,7 +142,14 @@ def _start_sandbox(settings: Settings) -> tuple[Endpoint, Any]:
     )
     served = serve_in_thread(app, name="kit-sandbox")
     url = f"{served.url}/v1"
-    return Endpoint(url, api_key=Secret(key), model="sandbox", identity="sandbox"), served
+    endpoint = Endpoint(
+        url,
+        api_key=Secret(key),
+        model="sandbox",
+        research_model="sandbox-research",  # any name with "research" in it runs one
+        identity="sandbox",
+    )
+    return endpoint, served
 
 
 def _start_relay(settings: Settings, endpoint: Endpoint, relay: RelaySettings) -> tuple[Relay, Any]:
