@@ -196,8 +196,10 @@ class Course:
                 "what had come is kept.",
                 stops=True,
             )
-        budget, cost = self.assignment.budget, self.spent.cost
-        if budget is not None and cost is not None and cost > budget:
+        if (budget := self.assignment.budget) is None:
+            return
+        cost = self.spent.cost
+        if cost is not None and cost > budget:
             raise Failed(
                 "budget_exceeded",
                 f"The run was stopped at about ${cost:.2f}, over its budget of ${budget:.2f}; "

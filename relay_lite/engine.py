@@ -42,6 +42,9 @@ __all__ = ["Engine", "Terms", "ended"]
 DRAIN_SECONDS = 12.0
 PURGE_SECONDS = 3600.0
 A_DAY = 86_400.0
+LAST = 2**62
+"""Behind every event a run can have."""
+
 OWED_SECONDS = 3600.0
 """How long a gateway that does not answer is still to be told of a cancelled run."""
 
@@ -158,12 +161,22 @@ class Engine:
         self, id: str, seconds: float, until: Callable[[Invocation], bool] = ended
     ) -> Invocation | None:
         """The run when `until` holds, or as it stands when the time is over."""
+        if until is ended:
+            await self._end_of(id, seconds)
+            return await self.get(id)
         async with contextlib.aclosing(self._feed.news(id, seconds)) as news:
             async for _ in news:
                 invocation = await self.store.get(id)
-                if invocation is None or until(invocation) or invocation.ended:
+                if invocation is None or invocation.ended or until(invocation):
                     break
         return await self.get(id)
+
+    async def _end_of(self, id: str, seconds: float) -> None:
+        """Wait for the terminal event, without a look into the store at every other one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for _ in self.events(id, LAST):
+                    pass
 
     async def events(self, id: str, after: int = 0) -> AsyncGenerator[list[Event]]:
         """The run's events after the given number, as they come; see `Feed.read`."""
@@ -266,6 +279,7 @@ class Engine:
             await hold.write(event, status="failed", result=result)
 
     async def _renew(self) -> None:
+        strange: set[str] = set()
         while True:
             await asyncio.sleep(self.terms.renewal)
             if not self._work:
@@ -275,6 +289,10 @@ class Engine:
             for id, task in working.items():
                 if id not in held:
                     task.cancel()  # cancelled by a caller elsewhere, or taken over
+            unknown = held - self._work.keys()
+            if lost := unknown & strange:  # twice: their claim was made, but its answer was lost
+                await self.store.release(self.worker, lost)
+            strange = unknown
 
     async def _purge(self) -> None:
         while True:

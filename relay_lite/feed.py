@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator, Collection, Generator
 
 from relay_lite.store import Event, Store, StoreUnavailable
 from relay_lite.supervision import supervised
@@ -96,7 +96,7 @@ class Feed:
                     await asyncio.wait_for(news.wait(), min(left, SWEEP_SECONDS))
 
     @contextlib.contextmanager
-    def _watching(self, id: str) -> Iterator[_Watch]:
+    def _watching(self, id: str) -> Generator[_Watch]:
         watch = self._watched.setdefault(id, _Watch())
         watch.readers += 1
         try:
