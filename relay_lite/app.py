@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from kit.relay.contracts import Problem
+from kit.relay.contracts_answers import Problem
 from kit.serving import ASGIApp, Guard
 from kit.settings_relay import RelaySettings
 from relay_lite.auth import Callers, Tokens

@@ -18,7 +18,8 @@ from typing import Any, cast
 
 from kit import errors
 from kit.gateway.answer import Answer
-from kit.relay.contracts import ChatAnswer, ChatRequest, ResearchArguments
+from kit.relay.contracts import ChatRequest, ResearchArguments
+from kit.relay.contracts_answers import ChatAnswer
 from kit.relay.research_tool import NAME, TOOL, research_arguments
 from kit.settings_relay import RelaySettings
 from relay_lite.engine import Engine
@@ -93,6 +94,7 @@ class _Chat:
         self.engine = engine
         self.settings = settings
         self.submit = submit
+        self.runs = 0
         message = {"role": "user", "content": asked.message}
         self.items: list[Json] = [*map(_earlier, asked.context), message]
 
@@ -110,26 +112,24 @@ class _Chat:
 
     async def researched(self, calls: tuple[Mapping[str, Any], ...]) -> list[_Done]:
         """Every call with its output; the runs go on at the same time."""
-        runs = await asyncio.gather(
-            *(self.call(call, number) for number, call in enumerate(calls)),
-            return_exceptions=True,
-        )
+        runs = await asyncio.gather(*(self.call(call) for call in calls), return_exceptions=True)
         for run in runs:
             if isinstance(run, BaseException):
                 raise run  # a full store, once no other call is under way
         return cast(list[_Done], runs)
 
-    async def call(self, call: Mapping[str, Any], number: int) -> _Done:
+    async def call(self, call: Mapping[str, Any]) -> _Done:
         id = str(call.get("call_id") or "")
         if call.get("name") != NAME:
             return _Done(id, f"Error: there is no such function; {NAME} is the only one.")
-        if number >= MOST_CALLS:
-            return _Done(id, f"Error: at most {MOST_CALLS} calls are made for one message.")
         try:
             raw = str(call.get("arguments") or "")
             arguments = research_arguments(raw, self.asked.deliverable_format)
         except errors.InputError as error:
             return _Done(id, f"Error: {error}")
+        self.runs += 1
+        if self.runs > MOST_CALLS:
+            return _Done(id, f"Error: at most {MOST_CALLS} calls are made for one message.")
         return await self.run(id, arguments)
 
     async def run(self, id: str, arguments: ResearchArguments) -> _Done:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 
-from kit.relay.contracts import ChatAnswer, InvocationList, InvocationView
+from kit.relay.contracts_answers import ChatAnswer, InvocationList, InvocationView
 from relay_lite.auth import Callers
 from relay_lite.problems import Refused, documented
 from relay_lite.routes_reading import Reading

@@ -1,4 +1,4 @@
-"""What goes over the wire between a relay and its callers: one copy, for both sides.
+"""What callers send to a relay; what they get is in contracts_answers.py. One copy, for both sides.
 
 Rule: a field that is not known is passed over, so that newer callers and older relays get along;
 a field that is known is checked and bounded. Nothing that a caller sent is repeated in a message.
@@ -14,22 +14,16 @@ from pydantic_core import PydanticCustomError
 
 __all__ = [
     "TOO_LARGE",
-    "ChatAnswer",
     "ChatRequest",
     "Format",
-    "InvocationList",
     "InvocationRequest",
-    "InvocationSummary",
-    "InvocationView",
-    "Problem",
+    "Mode",
     "ResearchArguments",
-    "RunEvent",
     "TextFormat",
 ]
 
 Format = Literal["markdown_brief", "markdown_report", "json_outline"]
 Mode = Literal["foreground", "background", "stream"]
-Status = Literal["pending", "queued", "running", "completed", "failed", "cancelled"]
 
 LONGEST_QUESTION = 100_000
 MOST_ENTRIES = 200
@@ -39,10 +33,7 @@ DEEPEST = 32
 TOO_LARGE = "too_large"
 """The type of the validation errors that are answered with 413."""
 
-INVOCATION = "inv_0123456789abcdef0123456789abcdef"
-TOKEN = "3q2-7wAbCdEfGhIjKlMnOpQrStUvWxYz0123456789A"
 QUESTION = "짜장면의 역사와 기원에 대해 상세히 조사해줘"
-REPORT = "# 짜장면의 역사\n\n짜장면은 …"
 
 
 class _Given(BaseModel):
@@ -190,115 +181,6 @@ class ChatRequest(_Given):
     @classmethod
     def _not_too_many(cls, entries: list[Any]) -> list[Any]:
         return _bounded(entries)
-
-
-class ChatAnswer(BaseModel):
-    """What the model said. `research_summary` is the report, where research ran and ended."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "content": "짜장면은 중국 산둥의 작장면에서 …",
-                    "tool_called": True,
-                    "tool_name": "deep_research",
-                    "research_summary": REPORT,
-                    "invocation_id": INVOCATION,
-                    "invocation_token": TOKEN,
-                }
-            ]
-        }
-    )
-
-    content: str
-    tool_called: bool = False
-    tool_name: str | None = None
-    research_summary: str | None = None
-    invocation_id: str | None = None
-    invocation_token: str | None = None
-
-
-class InvocationSummary(BaseModel):
-    """A run in a list. Times are seconds since 1970."""
-
-    invocation_id: str
-    tool_name: str = "deep_research"
-    mode: Mode
-    status: Status
-    deliverable_format: str
-    upstream_response_id: str | None = None
-    error_message: str | None = None
-    error_code: str | None = None
-    submission_uncertain: bool = Field(
-        default=False, description="The gateway may have run a submission whose id nobody knows."
-    )
-    created_at: float
-    updated_at: float
-    finished_at: float | None = None
-    last_event: int = Field(default=0, description="The number of the run's last event.")
-
-
-class InvocationView(InvocationSummary):
-    """A run as it stands. `response` is the gateway's own object, once it has ended."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "invocation_id": INVOCATION,
-                    "tool_name": "deep_research",
-                    "mode": "background",
-                    "status": "completed",
-                    "deliverable_format": "markdown_brief",
-                    "invocation_token": TOKEN,
-                    "upstream_response_id": "resp_1",
-                    "output_text": REPORT,
-                    "response": {"id": "resp_1", "status": "completed"},
-                    "error_message": None,
-                    "error_code": None,
-                    "submission_uncertain": False,
-                    "created_at": 1_795_000_000.0,
-                    "updated_at": 1_795_000_400.0,
-                    "finished_at": 1_795_000_400.0,
-                    "last_event": 42,
-                }
-            ]
-        }
-    )
-
-    invocation_token: str
-    output_text: str | None = None
-    response: dict[str, Any] | None = None
-
-
-class InvocationList(BaseModel):
-    """The caller's own runs, newest first; `next_cursor` asks for older ones."""
-
-    data: list[InvocationSummary]
-    next_cursor: str | None = None
-
-
-class RunEvent(BaseModel):
-    """The `data:` line of one frame. Only `output_text` events have a key `text` in `data`."""
-
-    invocation_id: str
-    type: str
-    status: Status
-    data: dict[str, Any]
-
-
-class Problem(BaseModel):
-    """Why there is no answer (RFC 9457). `detail` is a sentence that can be shown."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    invocation_id: str | None = None
-    invocation_token: str | None = None
-    code: str | None = None
 
 
 def _too_large(sentence: str) -> PydanticCustomError:
