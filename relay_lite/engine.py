@@ -34,7 +34,7 @@ from relay_lite.store import (
     StoreFull,
     StoreUnavailable,
 )
-from relay_lite.supervision import log, supervised
+from relay_lite.supervision import heard, log, supervised
 from relay_lite.upstream import Upstream
 
 __all__ = ["Engine", "Terms", "ended"]
@@ -215,9 +215,8 @@ class Engine:
                 raise
 
     async def _claim(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self.terms.sweep)
+        while not self.stopping:
+            await heard(self._woken, self.terms.sweep)
             self._woken.clear()
             room = self.terms.concurrency - len(self._work)
             if room > 0:

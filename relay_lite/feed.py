@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Collection, Generator
 
 from relay_lite.store import Event, Store, StoreUnavailable
-from relay_lite.supervision import supervised
+from relay_lite.supervision import heard, supervised
 
 __all__ = ["Feed"]
 
@@ -91,9 +91,8 @@ class Feed:
                 left = deadline - loop.time()
                 if left <= 0 or self.ended.is_set():
                     return
-                with contextlib.suppress(TimeoutError):
-                    # looked at now and then even without news: a progress has no event to sweep for
-                    await asyncio.wait_for(news.wait(), min(left, SWEEP_SECONDS))
+                # looked at now and then even without news: a progress has no event to sweep for
+                await heard(news, min(left, SWEEP_SECONDS))
 
     @contextlib.contextmanager
     def _watching(self, id: str) -> Generator[_Watch]:
@@ -113,12 +112,8 @@ class Feed:
             self._woken.set()
 
     async def _pump_on(self) -> None:
-        while True:
-            swept = False
-            try:
-                await asyncio.wait_for(self._woken.wait(), SWEEP_SECONDS)
-            except TimeoutError:
-                swept = True
+        while not self.ended.is_set():
+            swept = not await heard(self._woken, SWEEP_SECONDS)
             self._woken.clear()
             dirty, self._dirty = self._dirty, set()
             try:

@@ -157,3 +157,18 @@ async def test_a_reader_that_leaves_is_forgotten(feed: Feed, run: Writer) -> Non
     again = feed.read(run.id, 0)
     assert [event.sequence for event in await anext(again)] == [1]
     await again.aclose()
+
+
+async def test_a_stop_is_heard_in_the_middle_of_a_flood(sqlite_store: SqliteStore) -> None:
+    """News and the stop at the same moment: the stop is not lost."""
+    for number in range(30):
+        feed = Feed(sqlite_store)
+        feed.start()
+        run = await Writer(sqlite_store, f"inv_flood_{number}").open()
+        reading = asyncio.create_task(numbers(feed, run.id))
+        await run.texts(2)
+        await asyncio.sleep(0)
+        feed._heard([run.id])
+        async with asyncio.timeout(2):
+            await feed.stop()
+            await reading
