@@ -19,7 +19,7 @@ from kit.settings_relay import load_relay
 
 pytestmark = pytest.mark.once
 
-PACE = "3"  # a run of the sandbox takes about ten seconds
+PACE = "0.4"  # a run of the sandbox takes about ten seconds
 QUESTION = "How do I stop a cell?"
 
 SERVE = """

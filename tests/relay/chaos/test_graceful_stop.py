@@ -18,8 +18,8 @@ def test_a_relay_that_is_stopped_hands_everything_on(
     there: Gateway, store: str, new_relay: Callable[..., Relay]
 ) -> None:
     """Runs in their stream, a POST under way, readers: nothing is lost, sent twice or cancelled."""
-    streaming = there.script("streaming", events=60, pace=0.06)
-    there.script("submitting", events=60, pace=0.06, hold=2.5)
+    streaming = there.script("streaming", events=120, pace=0.06)
+    there.script("submitting", events=120, pace=0.06, hold=2.5)
     relay = new_relay(store).start()
     runs = [relay.post(model) for model in ("streaming",) * 5 + ("submitting",) * 3]
     readers = [Reader(relay, run).start() for run in runs]
