@@ -96,7 +96,7 @@ class Course:
 
     @property
     def progress(self) -> Progress:
-        return self.hold.invocation.progress
+        return self.hold.progress
 
     @property
     def mode(self) -> str:
@@ -154,7 +154,7 @@ class Course:
 
     def runs(self) -> list[Draft]:
         """The event of a run that has begun to run, if it had not."""
-        running = self.hold.invocation.status == "running"
+        running = self.hold.status == "running"
         return [] if running else [Draft("status", {"mode": self.mode})]
 
     def restart(self) -> None:

@@ -7,7 +7,6 @@ not read on from the gateway meanwhile.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from relay_lite.store import (
     Draft,
@@ -25,11 +24,14 @@ AGAIN_SECONDS = 0.5
 
 
 class Hold:
-    """`invocation` is the run as this worker last wrote it."""
+    """`invocation` is the run as it was claimed; `last`, `status`, `progress` as last written."""
 
     def __init__(self, store: Store, invocation: Invocation) -> None:
         self.store = store
         self.invocation = invocation
+        self.last = invocation.last
+        self.status = invocation.status
+        self.progress = invocation.progress
 
     async def write(
         self,
@@ -39,14 +41,14 @@ class Hold:
         result: Result | None = None,
     ) -> None:
         """Append events, and what goes with them, durably. Raises Fenced when the hold is lost."""
-        now = self.invocation
+        run = self.invocation
         while True:
             try:
                 await self.store.append(
-                    now.id,
-                    now.epoch,
+                    run.id,
+                    run.epoch,
                     events,
-                    after=now.last,
+                    after=self.last,
                     status=status,
                     progress=progress,
                     result=result,
@@ -55,17 +57,9 @@ class Hold:
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
                 break
-        self.invocation = replace(
-            now,
-            last=now.last + len(events),
-            status=status or now.status,
-            progress=progress or now.progress,
-            result=result or now.result,
-        )
-
-    async def text_so_far(self) -> str:
-        """The text that is in the log, for a worker that takes over."""
-        return await text_of(self.store, self.invocation.id)
+        self.last += len(events)
+        self.status = status or self.status
+        self.progress = progress or self.progress
 
 
 async def text_of(store: Store, id: str) -> str:
