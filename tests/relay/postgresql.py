@@ -35,12 +35,14 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._programs = programs()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
 
     def prepare(self) -> None:
         """Make the data folder."""
         if os.geteuid() == 0:
+            self._programs = _within_reach(self.folder)
             shutil.chown(self.folder, "nobody")
         quickly = ("--no-sync", "--no-instructions")
         plain = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale")
@@ -90,7 +92,7 @@ class Server:
 
     def _started(self, program: str, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [str(programs() / program), *arguments],
+            [str(self._programs / program), *arguments],
             cwd=self.folder,
             env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath},
             stdin=subprocess.DEVNULL,
@@ -103,6 +105,23 @@ def _somebody_else() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
     return {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+
+
+def _within_reach(folder: Path) -> Path:
+    """The programs where `nobody` may go: root's checkout often lies where others may not."""
+    install, package = programs().parent, programs().parent.parent
+    # The libraries lie beside the package, and the programs look for them from where they are.
+    for source in (install, *package.parent.glob(f"{package.name}.libs")):
+        target = folder / "programs" / source.relative_to(package.parent)
+        shutil.copytree(source, target, symlinks=True, copy_function=_linked)
+    return folder / "programs" / programs().relative_to(package.parent)
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 @functools.cache
