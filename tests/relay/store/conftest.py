@@ -34,7 +34,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.once)],
+    ids=str,
+)
 def new_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
     """Makes a store that is not open; each call means the same runs, as another process would."""
     return STORES[request.param](request)

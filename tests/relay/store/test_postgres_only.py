@@ -19,7 +19,7 @@ from relay_lite.store import Draft, StoreFull, StoreUnavailable
 from tests.relay.postgresql import Server
 from tests.relay.store.orders import GATEWAY, LEASE, create, deltas, held, log, order, state
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 SECRET = "not-to-be-seen"
 

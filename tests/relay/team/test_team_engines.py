@@ -19,7 +19,7 @@ from relay_lite.team import Team
 from relay_lite.upstream import Upstream
 from tests.relay import upstreams
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 GATEWAY = Gateway("https://gateway.example/v1", "a1b2")
 NUMBERS = itertools.count(1)

@@ -21,7 +21,7 @@ from relay_lite.team import Team, queue_of
 from tests.relay.postgresql import Server
 from tests.relay.store.orders import GATEWAY, create, finish, state
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 SWEEP = 0.3
 
