@@ -66,6 +66,7 @@ class Pace:
     longest_wait: float = 60.0
     grace: float = 60.0
     call: float = 30.0
+    prices_again: float = 5.0
 
 
 class Course:
@@ -92,6 +93,7 @@ class Course:
         self.fenced = False  # found out by a submission that nobody waited for
         self.resubmissions = 0
         self.began = time.monotonic()
+        self._asked = self.began  # for prices, the last time
         self._numbered = True
 
     @property
@@ -131,7 +133,15 @@ class Course:
         progress = dataclasses.replace(self.progress, **steps) if steps else None
         if drafts or progress or status:
             await self.hold.write(*drafts, status=status, progress=progress)
+        await self._watch_budget()
         self.check()
+
+    async def _watch_budget(self) -> None:
+        """Ask again for prices that could not be had when the run was taken over."""
+        if self.assignment.budget is None or self.prices is not None or self.seen_id is None:
+            return
+        if time.monotonic() - self._asked > self.pace.prices_again:
+            await self.price()
 
     def follow(self, events: Sequence[Event], *, resumed: bool = False) -> Sequence[Event]:
         """Keep the number of the last event, for resuming; those of `events` that are new.
@@ -223,6 +233,7 @@ class Course:
     async def price(self) -> None:
         """Learn what the model costs. Raises Failed where a budget cannot be watched."""
         bounded = self.assignment.budget is not None and self.seen_id is None
+        self._asked = time.monotonic()
         try:
             self.prices = await self.upstream.prices(self.model)
         except errors.GatewayError:

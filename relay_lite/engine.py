@@ -191,7 +191,7 @@ class Engine:
         """End the run now; the upstream is told behind it. Harmless for one that has ended."""
         invocation = await self.store.cancel(id)
         if task := self._work.get(id):
-            task.cancel()
+            _cancel(task)
         if invocation is not None and invocation.owed and self._dispatch is not None:
             with contextlib.suppress(Exception):  # the reaper finds it
                 await self._dispatch(id)
@@ -211,7 +211,7 @@ class Engine:
             try:
                 await asyncio.shield(task)
             except asyncio.CancelledError:
-                task.cancel()
+                _cancel(task)
                 raise
 
     async def _claim(self) -> None:
@@ -242,7 +242,7 @@ class Engine:
 
     async def _work_on(self, invocation: Invocation, before: asyncio.Task[None] | None) -> None:
         if before is not None:  # our own, fenced by now: it may still have an id to tell
-            before.cancel()
+            _cancel(before)
             await asyncio.wait([before])
         hold = Hold(self.store, invocation)
         try:
@@ -262,7 +262,8 @@ class Engine:
 
     async def _settle(self, invocation: Invocation) -> None:
         """Tell the gateway of a cancelled run; later again where it cannot be told now."""
-        if await settle_cancelled(self.store, self.upstream, invocation):
+        now = await self.store.get(invocation.id)  # whoever submitted it may have told meanwhile
+        if now is None or not now.owed or await settle_cancelled(self.store, self.upstream, now):
             return
         if time.time() - (invocation.finished or 0.0) > OWED_SECONDS:
             await self.store.settle(invocation.id, owed=False)
@@ -287,7 +288,7 @@ class Engine:
             held = await self.store.renew(self.worker, lease=self.terms.lease)
             for id, task in working.items():
                 if id not in held:
-                    task.cancel()  # cancelled by a caller elsewhere, or taken over
+                    _cancel(task)  # cancelled by a caller elsewhere, or taken over
             unknown = held - self._work.keys()
             if lost := unknown & strange:  # twice: their claim was made, but its answer was lost
                 await self.store.release(self.worker, lost)
@@ -300,10 +301,16 @@ class Engine:
             await asyncio.sleep(PURGE_SECONDS)
 
 
+def _cancel(task: asyncio.Task[None]) -> None:
+    """Once: it may be waiting for a submission under way, which a second time would break off."""
+    if not task.cancelling():
+        task.cancel()
+
+
 async def _end(tasks: Collection[asyncio.Task[None]], seconds: float) -> None:
     """Cancel and wait; what does not end in time is left."""
     tasks = list(tasks)
     for task in tasks:
-        task.cancel()
+        _cancel(task)
     if tasks:
         await asyncio.wait(tasks, timeout=seconds)

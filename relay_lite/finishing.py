@@ -72,8 +72,12 @@ async def _text(course: Course, answer: Answer, spent: Spent) -> tuple[str, Spen
     text = storable(answer.text or answer.refusal)
     if answer.status == "completed" and not text:
         raise Failed("upstream_error", "The gateway completed the run without any text.")
-    if not course.assignment.wants_outline:
+    if len(text.encode()) > course.limits.max_stream_bytes:
+        raise Failed("too_large", "The text is longer than the relay keeps; what it has is kept.")
+    if not course.assignment.wants_json:
         return text, spent
+    if not answer.text:
+        raise Failed("invalid_json", "The model gave no text that JSON could be made of.")
     outline = json_object(text)
     if outline is None:
         outline, spent = await _repaired(course, text, spent)
@@ -97,7 +101,7 @@ async def _repaired(course: Course, text: str, spent: Spent) -> tuple[str, Spent
     if answer is None or outline is None:
         raise Failed(
             "invalid_json",
-            "The model's outline is no valid JSON, and could not be repaired; its text is kept.",
+            "The model's answer is no valid JSON, and could not be repaired; its text is kept.",
         )
     return outline, spent.plus(answer)
 
@@ -121,7 +125,7 @@ def _warnings(course: Course, answer: Answer, text: str) -> list[Draft]:
             "text_replaced", "The final text differs from what was told so far; it alone counts."
         )
     searched = course.telling.searches or answer.searches
-    cited = course.telling.sources or (course.assignment.wants_outline and "http" in text)
+    cited = course.telling.sources or (course.assignment.wants_json and "http" in text)
     if course.assignment.citations and not cited:
         if not searched:
             found += warn("no_search", "Nothing was looked up: no search was reported.")

@@ -152,11 +152,16 @@ class PostgresStore:
         return await self._link.surely(lambda connection: cancelled(connection, id))
 
     async def delete(self, id: str) -> bool:
-        command = "delete from relay.run where id = %s and finished is not null returning id"
+        command = (
+            "delete from relay.run where id = %s and finished is not null and not owed returning id"
+        )
         return bool(await self._link.once(lambda link: deleted(link, command, [inked(id)])))
 
     async def purge(self, *, before: float, unread: bool = False) -> int:
-        command = "delete from relay.run where finished < %s and (fetched or %s) returning id"
+        command = (
+            "delete from relay.run where finished < %s and not owed and (fetched or %s)"
+            " returning id"
+        )
         return await self._link.once(lambda link: deleted(link, command, [before, unread]))
 
     # -- workers ---------------------------------------------------------------------------

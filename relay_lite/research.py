@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import time
 
 from kit import errors
 from kit.errors import KitError
@@ -31,6 +32,10 @@ from relay_lite.telling import Telling
 from relay_lite.upstream import Upstream
 
 __all__ = ["Limits", "Pace", "conduct", "settle_cancelled"]
+
+
+UNHEARD_SECONDS = 120.0
+"""How long a submission of a cancelled run may still come back with an id."""
 
 
 async def conduct(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace | None = None) -> None:
@@ -63,6 +68,8 @@ async def settle_cancelled(store: Store, upstream: Upstream, invocation: Invocat
     True: there is nothing left to tell, and the store knows. False: it could not be told now.
     """
     step = invocation.progress
+    if step.upstream_id is None and step.submitting and _just_ended(invocation):
+        return False  # it is on its way out, and whoever sent it still has its id to tell
     if step.upstream_id is not None and step.way != "plain":  # a plain stream ended with us
         try:
             await upstream.client.cancel(step.upstream_id, timeout=Pace().call)
@@ -72,6 +79,10 @@ async def settle_cancelled(store: Store, upstream: Upstream, invocation: Invocat
             return False
     await lasting(lambda: store.settle(invocation.id, upstream_id=step.upstream_id, owed=False))
     return True
+
+
+def _just_ended(invocation: Invocation) -> bool:
+    return time.time() - (invocation.finished or 0.0) < UNHEARD_SECONDS
 
 
 async def _open(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace) -> Course:
@@ -91,6 +102,14 @@ async def _open(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace) -> C
         await course.recall()
         if course.seen_id is not None:
             await course.price()
+            if course.assignment.budget is not None and course.prices is None:
+                await course.log(
+                    telling.warn(
+                        "budget_unwatched",
+                        "The gateway does not say now what the model costs: the budget is not "
+                        "watched until it does.",
+                    )
+                )
     return course
 
 

@@ -83,7 +83,11 @@ class Reading:
         """Remove a run that has ended, with its events."""
         await self._allowed(id, token)
         if not await self.engine.delete(id) and await self.engine.store.get(id) is not None:
-            raise Refused(409, "The run has not ended: cancel it first.")
+            raise Refused(
+                409,
+                "The run has not ended: cancel it first. After a cancel it stays until the gateway"
+                " has been told.",
+            )
         return Response(status_code=204)
 
     async def alive(self) -> Response:

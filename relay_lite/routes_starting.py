@@ -14,7 +14,7 @@ from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
 
-from kit.errors import KitError
+from kit.errors import GatewayError, KitError
 from kit.relay.contracts import ChatRequest, InvocationRequest, ResearchArguments
 from relay_lite import chat
 from relay_lite.engine import Engine
@@ -149,6 +149,8 @@ class Starting:
         view = self.desk.view(run)
         if run.mode == "background" and not run.ended:
             view["status"] = "queued"  # what callers of this mode are told, however far it is
+        if run.mode == "stream":
+            wanted = None  # it waits for nothing
         return as_json(view, 202, headers | _applied(wanted))
 
 
@@ -158,8 +160,11 @@ async def _check_budget(engine: Engine, arguments: ResearchArguments) -> None:
         return
     try:
         prices = await engine.upstream.prices(await engine.upstream.model(arguments.model))
+    except GatewayError:
+        detail = "budget_usd: The gateway cannot be asked now what its models cost. Try again."
+        raise Refused(503, detail, headers={"Retry-After": str(AGAIN_SECONDS)}) from None
     except KitError:
-        prices = None
+        prices = None  # several models, and none was named
     if prices is None:
         detail = (
             "budget_usd: The gateway does not say what this model costs, so a budget cannot be"

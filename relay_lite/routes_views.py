@@ -94,7 +94,7 @@ def summary_of(run: Invocation) -> dict[str, Any]:
         "upstream_response_id": run.progress.upstream_id,
         "error_message": run.result.error_message,
         "error_code": run.result.error_code,
-        "submission_uncertain": run.progress.uncertain,
+        "submission_uncertain": run.progress.uncertain or (run.ended and run.progress.submitting),
         "created_at": run.created,
         "updated_at": run.updated,
         "finished_at": run.finished,

@@ -133,7 +133,7 @@ def fetched(db: sqlite3.Connection, id: str) -> None:
 
 def delete(db: sqlite3.Connection, id: str) -> bool:
     row = db.execute(
-        "SELECT number FROM run WHERE id = ? AND finished IS NOT NULL", (named(id),)
+        "SELECT number FROM run WHERE id = ? AND finished IS NOT NULL AND owed = 0", (named(id),)
     ).fetchone()
     if row is None:
         return False
@@ -143,7 +143,8 @@ def delete(db: sqlite3.Connection, id: str) -> bool:
 
 def purge(db: sqlite3.Connection, before: float, unread: bool) -> int:
     rows = db.execute(
-        "SELECT number FROM run WHERE finished < ? AND (fetched = 1 OR ?)", (before, unread)
+        "SELECT number FROM run WHERE finished < ? AND owed = 0 AND (fetched = 1 OR ?)",
+        (before, unread),
     ).fetchall()
     _remove(db, [number for (number,) in rows])
     return len(rows)

@@ -226,11 +226,14 @@ class Store(Protocol):
         ...
 
     async def delete(self, id: str) -> bool:
-        """Remove a run that has ended, and its events; False for any other."""
+        """Remove a run that has ended, and its events; False for any other and for `owed` ones."""
         ...
 
     async def purge(self, *, before: float, unread: bool = False) -> int:
-        """Delete runs that ended before then, and were fetched unless `unread`; how many."""
+        """Delete runs that ended before then, and were fetched unless `unread`; how many.
+
+        `owed` ones stay until the upstream has been told.
+        """
         ...
 
     # -- workers ---------------------------------------------------------------------------

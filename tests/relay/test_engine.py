@@ -35,6 +35,7 @@ class Provider(httpx.AsyncBaseTransport):
         self.cancelled: list[str] = []
         self.followed: list[str] = []
         self.reading = 0
+        self.hold = 0.0  # seconds before a submission is answered
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if not request.url.path.startswith("/v1/responses"):
@@ -45,6 +46,7 @@ class Provider(httpx.AsyncBaseTransport):
             if body["metadata"]["invocation_id"] == "inv_fault":
                 raise ZeroDivisionError
             self.submitted.append(body["metadata"]["invocation_id"])
+            await asyncio.sleep(self.hold)
             return self.stream(f"resp_{len(self.submitted)}")
         id = path.split("/")[1]
         if path.endswith("/cancel"):
@@ -252,6 +254,25 @@ async def test_a_cancelled_run_has_ended_at_once_and_the_gateway_is_told(
     log = [event async for events in engine.events("inv_1") for event in events]
     assert [event.type for event in log].count("cancelled") == 1
     assert log[-1].type == "cancelled"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_cancel_while_the_run_is_being_submitted_reaches_the_gateway(
+    start: StartEngine, provider: Provider, elsewhere: bool
+) -> None:
+    """Its id comes after the cancel, and is told all the same; it can be deleted only then."""
+    provider.hold = 1.5
+    worker = await start()
+    caller = await start(works=False) if elsewhere else worker
+    await worker.submit(order())
+    await soon(lambda: provider.submitted == ["inv_1"])
+    assert (await caller.cancel("inv_1")).status == "cancelled"
+    assert not await caller.delete("inv_1")
+    await soon(lambda: provider.cancelled == ["resp_1"])
+    async with asyncio.timeout(5):
+        while not await caller.delete("inv_1"):
+            await asyncio.sleep(0.05)
+    assert provider.submitted == ["inv_1"]
 
 
 async def test_a_cancel_reaches_the_worker_in_another_process(

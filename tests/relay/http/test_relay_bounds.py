@@ -175,11 +175,24 @@ def test_a_place_in_the_events_is_a_number(relay: Relay, seen: str) -> None:
     assert relay.get(run, "/events", starting_after=seen).status_code == 422
 
 
-def test_a_budget_needs_prices(relay: Relay) -> None:
-    """The gateway of these tests cannot be asked what its models cost."""
-    answer = relay.post("stream", budget_usd=1.0)
+def test_a_budget_needs_prices(tmp_path: Path) -> None:
+    """A gateway that does not tell them: the budget could never be kept."""
+    silent = httpx.MockTransport(lambda _request: httpx.Response(404))
+    with Relay(tmp_path, transport=silent) as relay:
+        answer = relay.post("stream", budget_usd=1.0)
     assert answer.status_code == 422
     assert "budget" in answer.json()["detail"]
+
+
+def test_a_budget_waits_for_a_gateway_that_cannot_be_asked_now(relay: Relay) -> None:
+    answer = relay.post("stream", budget_usd=1.0)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_wait_is_only_said_to_be_applied_where_it_is(relay: Relay) -> None:
+    answer = relay.post("stream", headers={"Prefer": "wait=9"})
+    assert "Preference-Applied" not in answer.headers
 
 
 def test_a_budget_is_taken_where_nothing_costs(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_callers_system_prompt_is_sent_as_it_is() -> None:
 
 def test_the_question_stands_first_and_constraints_and_context_behind_it() -> None:
     sent = body(context=["page one"], constraints=["since 2020"])["input"]
-    assert sent.startswith("What is kimchi?\n")
+    assert sent.startswith("Research question: What is kimchi?\n")
     assert "- since 2020" in sent
     assert "<material 1>\npage one\n</material 1>" in sent
 
@@ -136,6 +136,33 @@ async def test_an_outline_ends_as_valid_json_or_fails_with_a_reason(
         assert (run.status, run.result.output_text) == ("completed", outcome)
         replaced = ["text_replaced"] if written != outcome else []
         assert await desk.warnings() == replaced
+
+
+@pytest.mark.anyio
+async def test_an_outline_is_not_made_of_nothing(desk: Desk) -> None:
+    """A call that repairs would invent one."""
+    there = Scripted(pieces=("",), repair=OUTLINE, final={"status": "incomplete"})
+    run = await desk.work(there.upstream(), deliverable_format="json_outline")
+    assert (run.status, there.repairs) == ("failed", [])
+
+
+@pytest.mark.anyio
+async def test_a_form_of_the_callers_ends_as_json_too(desk: Desk) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"country": {"type": "string"}},
+        "required": ["country"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "name": "origin", "schema": schema, "strict": True}
+    there = Scripted(pieces=("# No JSON",), repair='{"country": "Ethiopia"}')
+    run = await desk.work(there.upstream(), text_format=wanted)
+    assert (run.status, run.result.output_text) == ("completed", '{"country": "Ethiopia"}')
+
+
+def test_a_form_of_the_callers_is_not_contradicted() -> None:
+    assert "Markdown" not in body(text_format={"type": "json_object"})["instructions"]
+    assert "Markdown" in body(text_format={"type": "text"})["instructions"]
 
 
 def test_what_comes_from_outside_is_bounded_and_only_web_addresses_are_told() -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from relay_lite.store import Conflict, Gateway, Store, TooMany
+from relay_lite.store import Conflict, Gateway, Progress, Store, TooMany
 from tests.relay.store.conftest import OpenStore
 from tests.relay.store.orders import GATEWAY, create, ended, held, log, order, state
 
@@ -171,6 +171,18 @@ async def test_a_run_that_goes_on_is_not_deleted(store: Store) -> None:
     assert await store.delete(run.id) is False
     assert await store.delete("inv_none") is False
     assert await state(store, run.id) == run
+
+
+async def test_a_run_whose_gateway_has_still_to_be_told_stays(store: Store) -> None:
+    run = await held(store)
+    await store.append(
+        run.id, run.epoch, [], after=run.last, progress=Progress(attempt=1, upstream_id="resp_1")
+    )
+    await store.cancel(run.id)
+    assert await store.delete(run.id) is False
+    assert await store.purge(before=time.time() + 60, unread=True) == 0
+    await store.settle(run.id, owed=False)
+    assert await store.delete(run.id)
 
 
 async def test_purging_deletes_what_ended_before_and_was_read(store: Store) -> None:
