@@ -200,6 +200,8 @@ def _team(settings: RelaySettings, address: Secret) -> tuple[Engine, Team]:
 
 def _purge(settings: RelaySettings, options: argparse.Namespace) -> None:
     before = time.time() - options.older_than * A_DAY
+    if isinstance(settings.store, Path) and not settings.store.exists():
+        raise ConfigError(f"There is no store {settings.store}. Name the relay's own with --store.")
 
     async def purge() -> int:
         store = store_of(settings)

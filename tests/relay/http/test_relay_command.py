@@ -83,6 +83,13 @@ def test_a_purge_takes_what_was_read(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert [relay.get(run).status_code for run in runs] == [404, 404, 200]
 
 
+def test_a_purge_makes_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "runs.sqlite3"
+    assert main(["purge", "--store", str(file)]) == 1
+    assert str(file) in capsys.readouterr().err
+    assert not file.exists()
+
+
 def test_a_purge_of_a_nonsense_age_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["purge", "--older-than", "-1"])
