@@ -171,6 +171,14 @@ async def test_text_over_the_bound_ends_the_run_and_keeps_what_there_is(desk: De
     assert there.cancels == ["/responses/resp_1/cancel"]
 
 
+async def test_a_gateway_that_cuts_every_stream_is_asked_for_the_whole(desk: Desk) -> None:
+    there = Scripted(pieces=tuple("Kimchi is fermented, and has been for centuries."), cuts=[8])
+    there.cuts += [1] * 100
+    run = await desk.work(there.upstream())
+    assert (run.status, await desk.text()) == ("completed", "".join(there.pieces))
+    assert len(there.resumes) <= 20
+
+
 async def test_a_run_over_its_time_is_stopped_at_the_gateway_too(desk: Desk) -> None:
     there = Scripted(way="poll", looks=10**6)
     run = await desk.work(there.upstream(), Limits(run_seconds=0.2))
