@@ -19,11 +19,11 @@ from typing import Any, cast
 from kit import errors
 from kit.gateway.answer import Answer
 from kit.relay.contracts import ChatRequest, ResearchArguments
-from kit.relay.contracts_answers import ChatAnswer
+from kit.relay.contracts_answers import ChatAnswer, ChatRun
 from kit.relay.research_tool import NAME, TOOL, research_arguments
 from kit.settings_relay import RelaySettings
 from relay_lite.engine import Engine
-from relay_lite.store import Invocation
+from relay_lite.store import Invocation, StoreError
 
 __all__ = ["Submit", "answered"]
 
@@ -113,10 +113,15 @@ class _Chat:
     async def researched(self, calls: tuple[Mapping[str, Any], ...]) -> list[_Done]:
         """Every call with its output; the runs go on at the same time."""
         runs = await asyncio.gather(*(self.call(call) for call in calls), return_exceptions=True)
-        for run in runs:
-            if isinstance(run, BaseException):
-                raise run  # a full store, once no other call is under way
-        return cast(list[_Done], runs)
+        failed = [run for run in runs if isinstance(run, BaseException)]
+        fatal = [run for run in failed if not isinstance(run, StoreError)]
+        if fatal or (failed and len(failed) == len(runs)):
+            raise (fatal or failed)[0]
+        none = "Error: the relay takes no more runs now."  # those that it took are told of
+        return [
+            _Done(str(call.get("call_id") or ""), none) if isinstance(run, BaseException) else run
+            for call, run in zip(calls, runs, strict=True)
+        ]
 
     async def call(self, call: Mapping[str, Any]) -> _Done:
         id = str(call.get("call_id") or "")
@@ -151,6 +156,7 @@ class _Chat:
             tool_name=NAME if runs else None,
             research_summary="\n\n".join(reports) or None,
             invocation_id=_told(runs),
+            invocations=[ChatRun(invocation_id=run.id) for run in runs],
         )
         if runs and not reports:
             answer.content = _unfinished(runs[0])

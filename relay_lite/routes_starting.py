@@ -108,6 +108,8 @@ class Starting:
         answer = await chat.answered(asked, self.desk.engine, self.settings, submit)
         if answer.invocation_id is not None:
             answer.invocation_token = self.desk.tokens.token(answer.invocation_id)
+        for run in answer.invocations:
+            run.invocation_token = self.desk.tokens.token(run.invocation_id)
         return as_json(answer.model_dump())
 
     async def _foreground(

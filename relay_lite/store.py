@@ -28,6 +28,7 @@ __all__ = [
     "Progress",
     "Result",
     "Store",
+    "StoreError",
     "StoreFull",
     "StoreUnavailable",
     "TooMany",

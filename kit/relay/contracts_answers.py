@@ -27,8 +27,18 @@ TOKEN = "3q2-7wAbCdEfGhIjKlMnOpQrStUvWxYz0123456789A"
 REPORT = "# 짜장면의 역사\n\n짜장면은 …"
 
 
+class ChatRun(BaseModel):
+    """A run that a chat has started, and the token that opens it."""
+
+    invocation_id: str
+    invocation_token: str | None = None
+
+
 class ChatAnswer(BaseModel):
-    """What the model said. `research_summary` is the report, where research ran and ended."""
+    """What the model said. `research_summary` is the report, where research ran and ended.
+
+    `invocations` are all runs it took; `invocation_id` is of one that goes on, else of the first.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -40,6 +50,7 @@ class ChatAnswer(BaseModel):
                     "research_summary": REPORT,
                     "invocation_id": INVOCATION,
                     "invocation_token": TOKEN,
+                    "invocations": [{"invocation_id": INVOCATION, "invocation_token": TOKEN}],
                 }
             ]
         }
@@ -51,6 +62,7 @@ class ChatAnswer(BaseModel):
     research_summary: str | None = None
     invocation_id: str | None = None
     invocation_token: str | None = None
+    invocations: list[ChatRun] = []
 
 
 class InvocationSummary(BaseModel):

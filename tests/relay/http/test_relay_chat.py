@@ -149,8 +149,19 @@ def test_no_message_starts_any_number_of_runs(tmp_path: Path) -> None:
         for _ in range(4):
             finish(relay)
 
-    chat(tmp_path, gateway, finish_four)
+    answer = chat(tmp_path, gateway, finish_four)
     assert "at most 4" in gateway.asked[1]["input"][-1]["output"]
+    assert len({run["invocation_id"] for run in answer["invocations"]}) == 4
+    assert all(run["invocation_token"] for run in answer["invocations"])
+
+
+def test_what_a_full_relay_took_is_named_all_the_same(tmp_path: Path) -> None:
+    """One of two runs finds room: it costs money, and it has to be found again."""
+    calls = [call('{"research_question": "x"}', f"call_{number}") for number in range(2)]
+    gateway = Gateway(response(*calls), says("."))
+    answer = chat(tmp_path, gateway, finish, {"max_invocations": 1})
+    assert len(answer["invocations"]) == 1
+    assert "no more runs" in json.dumps(gateway.asked[1]["input"])
 
 
 @pytest.mark.parametrize(
