@@ -79,6 +79,8 @@ class Team:
         self._reaper: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
         self._taken: set[asyncio.Task[None]] = set()
+        self._waiting: set[str] = set()  # at the last look
+        self._own: tuple[Takes, asyncio.Semaphore] | None = None  # of a worker
 
     def __repr__(self) -> str:
         return f"Team({self._queue!r})"  # the address may hold a password
@@ -110,6 +112,7 @@ class Team:
     async def work(self, engine: Takes, *, concurrency: int = 64) -> None:
         """Take runs, up to so many at a time, until this is cancelled or the team closes."""
         room = asyncio.Semaphore(concurrency)
+        self._own = (engine, room)
 
         @self._app.task(name=TASK)
         async def take(id: str) -> None:
@@ -159,8 +162,19 @@ class Team:
             await self._bury()
 
     async def _call_again(self) -> None:
-        """Defer a job for each run that waits and has none: its worker died, or a job was lost."""
+        """Defer a job for each run that waits and has none: its worker died, or a job was lost.
+
+        A worker with room begins by itself what waits for the second time: the queue may take
+        longer to come back from a restart of the database than the runs can wait.
+        """
         waiting = await self._store.waiting(self._gateway)
+        late, self._waiting = self._waiting & set(waiting), set(waiting)
+        if self._own is not None:
+            engine, room = self._own
+            for id in late:
+                if not room.locked():
+                    await room.acquire()
+                    self._begin(engine, id, room.release)
         if waiting:
             jobs = await self._app.job_manager.list_jobs_async(queue=self._queue, status="todo")
             queued = {job.queueing_lock for job in jobs}
