@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -80,6 +79,12 @@ class Process:
         )
         return self
 
+    def announced(self, what: str) -> None:
+        """Wait for the line that it prints when it has begun."""
+        assert self.process is not None and self.process.stdout is not None
+        line = self.process.stdout.readline().decode()
+        assert what in line, f"it announced {line!r}"
+
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
@@ -113,12 +118,12 @@ class Relay(Process):
     def start(self) -> Self:
         self.arguments = ("--port", str(self.port))
         super().start()
-        assert self.process is not None and self.process.stdout is not None
-        line = self.process.stdout.readline().decode()
-        assert re.search(self.url, line), f"the relay announced {line!r}"
+        self.announced(self.url)
         until(self.ready, seconds=15)
         for worker in self.workers:
             worker.start()
+        for worker in self.workers:
+            worker.announced("Worker")  # before, it has no database to lose
         return self
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> Self:
