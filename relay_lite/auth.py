@@ -8,25 +8,19 @@ make. Every comparison takes as long for a near miss as for any other.
 from __future__ import annotations
 
 import base64
-import contextlib
-import errno
 import hashlib
 import hmac
-import os
-import secrets
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from kit.errors import ConfigError
 from kit.secret import Secret
+from kit.secret_file import kept
 from kit.settings_relay import RelaySettings
 
 __all__ = ["Callers", "Tokens", "fingerprint", "secret_of"]
 
 SECRET_FILE = "relay.secret"
-PATIENCE = 2.0
-"""Seconds in which another process that makes the secret's file has written it."""
 
 
 class Tokens:
@@ -91,46 +85,10 @@ def secret_of(settings: RelaySettings, folder: Path) -> bytes:
     """
     if settings.secret is not None:
         return settings.secret.reveal().encode()
-    file = folder / SECRET_FILE
     try:
-        _make(file)
-        return _read(file)
-    except OSError as error:
-        reason = os.strerror(error.errno or errno.EIO)
-        raise ConfigError(
-            f"The relay's secret in {file} cannot be made or read ({reason})."
-            " Set RELAY_SECRET, or name another place with RELAY_STORE."
-        ) from None
-
-
-def _make(file: Path) -> None:
-    if file.exists():
-        return
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # somebody was quicker: theirs counts
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(handle, secrets.token_hex(32).encode() + b"\n")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _read(file: Path) -> bytes:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        text = file.read_bytes()
-        if len(text) == 65 and text.endswith(b"\n"):
-            break
-        if time.monotonic() > deadline:
-            raise ConfigError(
-                f"{file} is damaged. Delete it: a new one is made, and the tokens of earlier runs"
-                " are no longer valid."
-            )
-        time.sleep(0.01)
-    if os.name == "posix" and file.stat().st_mode & 0o077:
-        file.chmod(0o600)
-    return text.strip()
+        return kept(folder / SECRET_FILE).reveal().encode()
+    except ConfigError as error:
+        raise ConfigError(f"{error}\nOr set RELAY_SECRET: the tokens of runs are made from it.") from None
 
 
 def _digest(text: bytes) -> bytes:
