@@ -88,7 +88,7 @@ def secret_of(settings: RelaySettings, folder: Path) -> bytes:
     try:
         return kept(folder / SECRET_FILE).reveal().encode()
     except ConfigError as error:
-        raise ConfigError(f"{error}\nOr set RELAY_SECRET: the tokens of runs are made from it.") from None
+        raise ConfigError(f"{error}\nOr set RELAY_SECRET, which tokens are made from.") from None
 
 
 def _digest(text: bytes) -> bytes:
