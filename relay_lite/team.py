@@ -116,6 +116,8 @@ class Team:
 
         @self._app.task(name=TASK)
         async def take(id: str) -> None:
+            if (job := asyncio.current_task()) is not None:
+                job.add_done_callback(heard_out)
             await room.acquire()
             self._begin(engine, id, room.release)
 
@@ -191,6 +193,17 @@ class Team:
         for job in dead:
             with contextlib.suppress(exceptions.ConnectorException):  # another was quicker
                 await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+
+
+def heard_out(job: asyncio.Task[Any]) -> None:
+    """Take note of how a job's task ended, since Procrastinate (3.10) does not.
+
+    Where the database goes while it writes a job's end, asyncio would print the error with the
+    database's address. The job's row is buried when its worker is gone. To go when Procrastinate
+    asks its own tasks for their exceptions.
+    """
+    if not job.cancelled():
+        job.exception()
 
 
 def queue_of(gateway: Gateway) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -263,6 +264,33 @@ async def test_workers_go_on_when_the_database_was_restarted(
     await until(lambda: worker.done == [before.id])
     (after,) = await deferred(team, store, 1)
     await until(lambda: after.id in worker.done)
+
+
+async def test_a_job_that_could_not_be_finished_is_reported_by_nobody_else(
+    place: Place, postgresql: Server
+) -> None:
+    """The database went while the end of a job was written: asyncio would print its address."""
+    unheard: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: unheard.append(str(what)))
+    store = await place.store()
+    team = await place.team(store)
+    worker = await place.worker(concurrency=1)
+    worker.may_end.clear()
+    runs = await deferred(team, store, 2)
+    await until(lambda: len(worker.working) == 1 and place.jobs() == ["doing"])
+    waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like %s"
+    with psycopg.connect(place.address, autocommit=True) as watching:
+        holding = psycopg.connect(place.address)
+        holding.execute(f"lock table {queue_schema()}.procrastinate_jobs".encode())
+        worker.may_end.set()
+        await until(lambda: watching.execute(waits, ["%finish_job%"]).fetchone() != (0,))
+        postgresql.stop(at_once=True)
+    postgresql.start()
+    holding.close()
+    runs += await deferred(team, store, 1)
+    await until(lambda: {run.id for run in runs} == set(worker.done))
+    gc.collect()
+    assert unheard == []
 
 
 async def test_a_worker_that_stops_fetches_nothing_more_and_leaves_its_runs(place: Place) -> None:
