@@ -125,13 +125,19 @@ class PostgresStore:
         return invocation_of(rows[0]) if rows else None
 
     async def listing(
-        self, caller: str, *, before: tuple[float, str] | None = None, limit: int = 100
+        self,
+        caller: str,
+        *,
+        before: tuple[float, str] | None = None,
+        limit: int = 100,
+        key: str | None = None,
     ) -> list[Invocation]:
         created, id = before or (float("inf"), "")
+        only, keys = ("", []) if key is None else ("and idempotency_key = %s", [inked(key)])
         rows = await self._rows(
-            f"select {COLUMNS} from relay.run where caller = %s and (created, id) < (%s, %s) "
-            "order by created desc, id desc limit %s",
-            [inked(caller), created, inked(id), limit],
+            f"select {COLUMNS} from relay.run where caller = %s {only} and (created, id) < (%s, %s)"
+            " order by created desc, id desc limit %s",
+            [inked(caller), *keys, created, inked(id), limit],
         )
         return [invocation_of(row) for row in rows]
 

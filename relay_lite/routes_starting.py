@@ -44,6 +44,9 @@ Prefer = Annotated[
 Cursor = Annotated[
     str | None, Query(max_length=400, description="`next_cursor` of the page before.")
 ]
+Sought = Annotated[
+    str | None, Query(description="Only the run that a POST with this key started, if one did.")
+]
 
 
 class Starting:
@@ -83,6 +86,7 @@ class Starting:
         request: Request,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: Cursor = None,
+        idempotency_key: Sought = None,
     ) -> Response:
         """Newest first, without tokens and texts. Only where callers have keys."""
         if not self.desk.callers.known:
@@ -92,9 +96,12 @@ class Starting:
             request.state.caller,
             before=None if cursor is None else place_of(cursor),
             limit=limit + 1,
+            key=_checked(idempotency_key),
         )
         more = cursor_of(found[limit - 1]) if len(found) > limit else None
-        return as_json({"data": [summary_of(run) for run in found[:limit]], "next_cursor": more})
+        page = {"data": [summary_of(run) for run in found[:limit]], "next_cursor": more}
+        sought = {} if idempotency_key is None else {"idempotency_key": idempotency_key}
+        return as_json(page | sought)
 
     async def chat(self, request: Request, asked: ChatRequest) -> Response:
         """The model answers, and researches first where it finds that it should. What the gateway

@@ -103,9 +103,14 @@ class SqliteStore:
         return await self._read(lambda db: reads.find(db, id))
 
     async def listing(
-        self, caller: str, *, before: tuple[float, str] | None = None, limit: int = 100
+        self,
+        caller: str,
+        *,
+        before: tuple[float, str] | None = None,
+        limit: int = 100,
+        key: str | None = None,
     ) -> list[Invocation]:
-        return await self._read(lambda db: reads.listing(db, caller, before, limit))
+        return await self._read(lambda db: reads.listing(db, caller, before, limit, key))
 
     async def events(
         self, after: Mapping[str, int], *, limit: int = 1000

@@ -49,13 +49,19 @@ def find(db: sqlite3.Connection, id: str) -> Invocation | None:
 
 
 def listing(
-    db: sqlite3.Connection, caller: str, before: tuple[float, str] | None, limit: int
+    db: sqlite3.Connection,
+    caller: str,
+    before: tuple[float, str] | None,
+    limit: int,
+    key: str | None,
 ) -> list[Invocation]:
     older, seen = ("", ()) if before is None else ("AND (created, run.id) < (?, ?)", before)
+    only, keys = ("", ()) if key is None else ("AND idempotency_key = ?", (key,))
+    given = (caller, *keys, *seen)
     return invocations(
         db,
-        f"WHERE caller = ? {older} ORDER BY created DESC, run.id DESC LIMIT ?",
-        (named(caller), *(named(v) if isinstance(v, str) else v for v in seen), limit),
+        f"WHERE caller = ? {only} {older} ORDER BY created DESC, run.id DESC LIMIT ?",
+        (*(named(one) if isinstance(one, str) else one for one in given), limit),
     )
 
 

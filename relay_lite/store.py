@@ -201,9 +201,17 @@ class Store(Protocol):
     async def get(self, id: str) -> Invocation | None: ...
 
     async def listing(
-        self, caller: str, *, before: tuple[float, str] | None = None, limit: int = 100
+        self,
+        caller: str,
+        *,
+        before: tuple[float, str] | None = None,
+        limit: int = 100,
+        key: str | None = None,
     ) -> list[Invocation]:
-        """The caller's runs, newest first; `before` is `(created, id)` of the last one seen."""
+        """The caller's runs, newest first; `before` is `(created, id)` of the last one seen.
+
+        key: only the run that was ordered with this idempotency key.
+        """
         ...
 
     async def events(

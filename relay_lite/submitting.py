@@ -144,7 +144,7 @@ async def _drained(course: Course, body: dict[str, Any]) -> AsyncStream:
 
 async def _send(course: Course, body: dict[str, Any]) -> AsyncStream:
     attempt = course.progress.attempt + 1
-    await course.log([], attempt=attempt, submitting=True)
+    await course.log([Draft("request", {"body": body})], attempt=attempt, submitting=True)
     streamed = bool(body.get("stream"))
     stream = course.upstream.client.create(
         body,

@@ -143,6 +143,7 @@ class InvocationList(BaseModel):
 
     data: list[InvocationSummary]
     next_cursor: str | None = None
+    idempotency_key: str | None = Field(default=None, description="Where the list is of one key.")
 
 
 class RunEvent(BaseModel):

@@ -18,9 +18,14 @@ async def test_the_log_tells_the_whole_run(desk: Desk) -> None:
     there = Scripted()
     run = await desk.work(there.upstream())
     told = [(one.type, one.status) for one in await desk.log()]
-    assert told[:3] == [("status", "pending"), ("status", "queued"), ("status", "running")]
+    assert told[:4] == [
+        ("status", "pending"),
+        ("request", "pending"),
+        ("status", "queued"),
+        ("status", "running"),
+    ]
     assert [kind for kind, _ in told if kind not in ("status", "output_text")] == [
-        *("reasoning", "search", "page", "source", "usage", "completed")
+        *("request", "reasoning", "search", "page", "source", "usage", "completed")
     ]
     assert await desk.said("search") == [{"queries": ["kimchi", "김치"]}]
     assert await desk.said("source") == [{"number": 1, "url": "https://a.example/1", "title": "T1"}]
@@ -43,6 +48,14 @@ async def test_the_gateway_can_recognise_a_submission(desk: Desk) -> None:
     assert body["metadata"] == {"invocation_id": run.id}
     assert there.keys == [f"{run.id}-1"]
     assert run.progress.upstream_id == "resp_1"
+
+
+async def test_the_log_has_every_body_that_was_sent_as_the_gateway_got_it(desk: Desk) -> None:
+    """Also the one that the gateway refused, and the next without what it did not know."""
+    there = Scripted(refusals=[refused(400, "Unknown parameter: 'include'.")])
+    await desk.work(there.upstream(), context=["what is known"])
+    assert len(there.submissions) == 2
+    assert [one["body"] for one in await desk.said("request")] == there.submissions
 
 
 async def test_a_stream_cut_at_any_event_is_taken_up_without_gap_or_repetition(
