@@ -9,6 +9,7 @@ token or a gateway's internals. Whose fault it is decides the branch:
     │   ├── KeyWithheld          there is a key, but the address is less trusted than it
     │   └── ModelMissing         several models and none chosen
     ├── InputError               what the caller passed does not work
+    │   └── ConsentMissing       something costs money, and nobody is there to say yes
     ├── GatewayError             the gateway, or the way to it, said no
     │   ├── ConnectionFailed     no byte of the request left
     │   ├── ConnectionBroken     the request had left when the connection broke
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigError",
     "ConnectionBroken",
     "ConnectionFailed",
+    "ConsentMissing",
     "GatewayError",
     "InputError",
     "Interrupted",
@@ -92,6 +94,10 @@ class ModelMissing(ConfigError):
 
 class InputError(KitError):
     """What the caller passed does not work: an empty prompt, an unknown option or variable."""
+
+
+class ConsentMissing(InputError):
+    """Something costs money and needs a yes, and nobody can be asked here."""
 
 
 class GatewayError(KitError):

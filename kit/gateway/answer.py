@@ -17,7 +17,7 @@ from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.refusal import shown
 from kit.gateway.show import mimebundle
 
-__all__ = ["Answer", "Citation", "Usage", "answer_of"]
+__all__ = ["Answer", "Citation", "ToolCall", "Usage", "answer_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,36 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a function by the model, and what came of it.
+
+    `arguments` is the JSON text as the model wrote it, `output` what the model was told. `error`
+    is None where the function ran, else why not: `invalid_arguments`, `unknown_tool`, `declined`,
+    `limit`, `repeated`, `timed_out`, or the name of the exception. `run` is the research run that
+    the call started (a `kit.relay.run.Run`), None for any other function. `cost`: US dollars.
+    `note`: one line of what the tool says of it, for a person.
+    """
+
+    name: str
+    arguments: str
+    call_id: str
+    output: str = field(default="", repr=False)
+    error: str | None = None
+    seconds: float | None = None
+    cost: float | None = None
+    run: Any = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer of a model, or what there is of one.
 
     `status`: `completed`, `incomplete`, `queued`, `in_progress`, `failed` or `cancelled`.
     `cost` is in US dollars, None where the gateway does not say. `parsed` is the object a
     `schema` asked for. `output` holds the items in the shape of the responses API, also for chat.
+    Where functions were called on the way, `tool_calls` says which; `usage` and `cost` are then
+    of all turns, the cost of research included, and `previous_response_id` is the first turn's id.
     """
 
     text: str
@@ -69,7 +93,44 @@ class Answer:
     request_id: str | None = None
     seconds: float | None = None
     incomplete: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    previous_response_id: str | None = None
     raw: Wire = field(default_factory=dict[str, Any], repr=False)
+
+    @property
+    def response_id(self) -> str | None:
+        """The same as `id`."""
+        return self.id
+
+    @property
+    def tool_call_id(self) -> str | None:
+        """Of the call that started research, else of the first call."""
+        call = self._telling_call
+        return call.call_id if call else None
+
+    @property
+    def invocation_id(self) -> str | None:
+        """Of the research run that the model started."""
+        return self._of_run("id")
+
+    @property
+    def invocation_token(self) -> str | None:
+        """What opens that run at the relay: as secret as a key."""
+        return self._of_run("token")
+
+    @property
+    def upstream_response_id(self) -> str | None:
+        """What the gateway calls that run."""
+        return self._of_run("upstream_response_id")
+
+    @property
+    def _telling_call(self) -> ToolCall | None:
+        with_run = (call for call in self.tool_calls if call.run is not None)
+        return next(with_run, next(iter(self.tool_calls), None))
+
+    def _of_run(self, name: str) -> str | None:
+        call = self._telling_call
+        return getattr(call.run, name) if call and call.run is not None else None
 
     @property
     def refusal(self) -> str:

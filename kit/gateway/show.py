@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kit.clean import clean_html, clean_markdown
+from kit.gateway.card import bundle_of_card, call_card, together
 from kit.gateway.json_text import read_json
 from kit.gateway.marks import with_marks
 
@@ -27,13 +28,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def mimebundle(answer: Answer) -> dict[str, str]:
-    """The three forms a front end chooses from, all cleaned."""
+    """The three forms a front end chooses from, all cleaned; what was called stands first."""
     markdown = markdown_of(answer)
-    return {
+    text = {
         "text/plain": plain_of(answer),
         "text/markdown": clean_markdown(markdown),
         "text/html": clean_html(markdown),
     }
+    return together([*(bundle_of_card(call_card(call)) for call in answer.tool_calls), text])
 
 
 def markdown_of(answer: Answer) -> str:

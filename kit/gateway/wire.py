@@ -8,7 +8,7 @@ that the caller named.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
@@ -34,7 +34,8 @@ class Options(TypedDict, total=False):
     history: items of earlier turns, resent before the prompt (see `Conversation`).
     images: bytes, paths, addresses, PIL images, matplotlib figures.
     files: paths; their content is sent.
-    tools, tool_choice: as the responses API has them; translated for chat.
+    tools, tool_choice: as the responses API has them; translated for chat. `run_tools` takes
+        functions as well.
     web_search: True, or the options of the hosted search tool.
     schema: a pydantic model class or a JSON schema; the object is `answer.parsed`.
     effort: reasoning effort, e.g. "low".
@@ -53,7 +54,7 @@ class Options(TypedDict, total=False):
     history: Sequence[Mapping[str, Any]] | None
     images: Sequence[Any] | None
     files: Sequence[str | Path] | None
-    tools: Sequence[Mapping[str, Any]] | None
+    tools: Sequence[Mapping[str, Any] | Callable[..., Any] | str] | None
     tool_choice: str | Mapping[str, Any] | None
     web_search: bool | Mapping[str, Any] | None
     schema: Schema | None
@@ -158,8 +159,18 @@ def _responses_body(given: Input, items: list[Wire], options: Options) -> Wire:
     }
 
 
-def _flat_tool(tool: Mapping[str, Any]) -> Wire:
+def _defined(tool: Any) -> Mapping[str, Any]:
+    if not isinstance(tool, Mapping):
+        raise InputError(
+            "A tool is sent as a dict here. To have functions called, use run_tools(), which takes "
+            "them as they are."
+        )
+    return cast(Mapping[str, Any], tool)
+
+
+def _flat_tool(given: Any) -> Wire:
     """A function tool as the responses API has it; `strict` is said, for it is not off there."""
+    tool = _defined(given)
     if tool.get("type") != "function":
         return dict(tool)
     inner = tool.get("function")
@@ -255,8 +266,9 @@ def _joined_text(parts: Any) -> str:
     return "".join(str(part.get("text") or part.get("refusal") or "") for part in objects(parts))
 
 
-def _chat_tool(tool: Mapping[str, Any]) -> Wire:
+def _chat_tool(given: Any) -> Wire:
     """A function tool nests under its own name in chat; in responses it is flat."""
+    tool = _defined(given)
     if tool.get("type") != "function" or "function" in tool:
         return dict(tool)
     return {"type": "function", "function": {k: v for k, v in tool.items() if k != "type"}}

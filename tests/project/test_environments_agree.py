@@ -25,7 +25,7 @@ LINES = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
 PINS = [Requirement(line) for line in LINES if not line.startswith("#")]
 SUPPORTED = ("3.11.0", "3.12.0", "3.13.0")
 # What a package is called on conda-forge, where that is not what PyPI calls it.
-ON_CONDA: dict[str, str] = {}
+ON_CONDA = {"docstring-parser": "docstring_parser"}
 
 
 def required() -> dict[str, Requirement]:

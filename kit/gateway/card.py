@@ -1,0 +1,147 @@
+"""Cards: what ran beside the text, as plain static output.
+
+Rule: everything on a card is escaped as text. There is no script and nothing to fetch, so a saved
+notebook shows the same as a live one, in a light theme and in a dark one.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from kit.gateway.events import Wire
+
+if TYPE_CHECKING:
+    from kit.gateway.answer import ToolCall
+
+__all__ = ["Card", "bundle_of_card", "call_card", "lasted", "together"]
+
+LONGEST_ABOUT = 300
+LONGEST_OUTPUT = 160
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|<>~$&]")
+_BOX = (
+    "border:1px solid var(--jp-border-color2,#bdbdbd);border-left:4px solid {colour};"
+    "border-radius:4px;padding:6px 12px;margin:4px 0"
+)
+_QUIET = "opacity:.75"
+_COLOURS = {"completed": "#2e7d32", "failed": "#c62828", "cancelled": "#757575"}
+_AT_WORK = "#1565c0"
+_KINDS = ("text/plain", "text/markdown", "text/html")
+
+Bundle = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A title, what it is about, and lines below; `status` as a run has it gives the colour."""
+
+    title: str
+    about: str = ""
+    lines: tuple[str, ...] = ()
+    status: str = "running"
+
+
+def call_card(call: ToolCall) -> Card:
+    """A function call, as far as it has come."""
+    failed = call.error is not None
+    ended = call.seconds is not None
+    said = _first_line(call.output) if call.run is None else ""
+    facts = [
+        f"{call.error.replace('_', ' ')}: {_told(call.output)}" if call.error else said,
+        call.note,
+        lasted(call.seconds) if call.seconds is not None and not call.note else "",
+    ]
+    line = " · ".join(fact for fact in facts if fact)
+    status = "failed" if failed else "completed" if ended else "running"
+    return Card(call.name, _arguments(call.arguments), (line,) if line else (), status)
+
+
+def bundle_of_card(card: Card) -> Bundle:
+    """The three forms a front end chooses from."""
+    about = _clipped(card.about, LONGEST_ABOUT)
+    lines = [_plain(line) for line in card.lines if line]
+    head = f"{_plain(card.title)}: {about}" if about else _plain(card.title)
+    quoted = [f"**{_literal(_plain(card.title))}** {_literal(about)}", *map(_literal, lines)]
+    return {
+        "text/plain": "\n".join([head, *(f"  {line}" for line in lines)]),
+        "text/markdown": "> " + "  \n> ".join(quoted),
+        "text/html": _html(card, about, lines),
+    }
+
+
+def together(bundles: Sequence[Bundle]) -> Bundle:
+    """Several outputs as one, below each other."""
+    return {
+        kind: "\n\n".join(one[kind] for one in bundles if kind in one)
+        for kind in _KINDS
+        if any(kind in one for one in bundles)
+    }
+
+
+def lasted(seconds: float) -> str:
+    """`12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    whole = max(int(seconds), 0)
+    for unit, size, below, smaller in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60)):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {below}" if rest else "")
+    if whole >= 60:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole} s"
+
+
+def _html(card: Card, about: str, lines: Sequence[str]) -> str:
+    style = _BOX.format(colour=_COLOURS.get(card.status, _AT_WORK))
+    rows = "".join(f'<div style="{_QUIET}">{html.escape(line)}</div>' for line in lines)
+    head = f"<strong>{html.escape(_plain(card.title))}</strong> {html.escape(about)}"
+    return f'<div style="{style}"><div>{head}</div>{rows}</div>'
+
+
+def _arguments(raw: str) -> str:
+    """`city: Seoul, unit: C`; what is no object as it is."""
+    try:
+        given: Any = json.loads(raw) if len(raw) < 100_000 else raw
+    except (ValueError, RecursionError):
+        given = raw
+    if not isinstance(given, dict):
+        return raw[: 4 * LONGEST_ABOUT]
+    said = {name: one for name, one in cast(Wire, given).items() if one is not None}
+    if len(said) == 1:
+        return "".join(map(_word, said.values()))
+    return ", ".join(f"{name}: {_word(one)}" for name, one in said.items())
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _told(output: str) -> str:
+    """The message of an error output."""
+    try:
+        return str(json.loads(output)["error"]["message"])[: 2 * LONGEST_OUTPUT]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _first_line(output)
+
+
+def _first_line(text: str) -> str:
+    return _clipped(text[: 4 * LONGEST_OUTPUT], LONGEST_OUTPUT)
+
+
+def _clipped(text: str, longest: int) -> str:
+    text = _plain(" ".join(text[: 4 * longest].split()))
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    return _CONTROLS.sub("", text)
+
+
+def _literal(text: str) -> str:
+    """`text` as Markdown that shows exactly it; entities, as `\\(` would be mathematics."""
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)

@@ -1,0 +1,97 @@
+"""Who says yes before a tool runs.
+
+    approve      a function's call                    a call that costs money
+    None         runs                                 a person is asked
+    "ask"        a person is asked                    a person is asked
+    "always"     runs                                 runs
+    "never"      is declined                          is declined
+    a callable   is asked: True, False, or why not    is asked
+
+Rule: a person is asked with `input()`, in the notebook and in a terminal, because a widget cannot
+answer while a cell blocks. Where nobody can be asked, that is an error and never a silent yes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+
+from kit.errors import ConsentMissing, InputError
+from kit.gateway.answer import ToolCall
+from kit.tools.work import Ongoing
+
+__all__ = ["Approve", "ask_person", "checked_approve", "decision"]
+
+Approve = Callable[[ToolCall], Any] | Literal["ask", "always", "never"] | None
+"""Who says yes. A callable gets the `ToolCall`, in the caller's thread."""
+
+LONGEST_SHOWN = 1_000
+CONTROLS = dict.fromkeys(
+    (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+
+HOW_TO_CONSENT = (
+    "{name} costs money and needs a yes, and nobody can be asked here.\n"
+    'Give it beforehand: --yes or --budget 2 in a cell, %config KitMagics.approve = "always" in a '
+    'notebook, approve="always" or budget=2 in code.'
+)
+HOW_TO_APPROVE = (
+    "{name} needs a yes, and nobody can be asked here.\n"
+    'Pass approve="always", or a function that decides.'
+)
+
+
+def checked_approve(approve: Any) -> Approve:
+    """`approve` as it may be. Raises InputError."""
+    if approve is None or callable(approve) or approve in ("ask", "always", "never"):
+        return approve
+    raise InputError('`approve` is a function, "ask", "always", "never" or None.')
+
+
+async def decision(approve: Approve, paid: str | None, ongoing: Ongoing) -> str | None:
+    """None for a yes; else why not, as a sentence for the model.
+
+    `paid` is what a call that costs money asks. Raises ConsentMissing where nobody can be asked.
+    """
+    if approve == "always" or (approve is None and paid is None):
+        return None
+    if approve == "never":
+        return "The user allows no calls."
+    if callable(approve):
+        said = await ongoing.here(lambda: approve(ongoing.call))
+    else:
+        said = await ongoing.here(lambda: ask_person(ongoing.call, paid))
+    if said is True:
+        return None
+    return said if isinstance(said, str) and said else "The user declined this call."
+
+
+def ask_person(call: ToolCall, paid: str | None) -> bool:
+    """Show what is asked, and read a yes or a no. Raises ConsentMissing where nobody types."""
+    shown = paid or f"The model wants to call {call.name} with\n{_readable(call.arguments)}"
+    how = (HOW_TO_CONSENT if paid else HOW_TO_APPROVE).format(name=call.name)
+    if threading.current_thread() is not threading.main_thread():  # a kernel hears only that one
+        raise ConsentMissing(how)
+    try:
+        typed = input(f"{plain(shown)}\nGo on? [y/N] ")
+    except (EOFError, OSError, RuntimeError):
+        # ipykernel's StdinNotImplementedError is a RuntimeError: no front end can type.
+        raise ConsentMissing(how) from None
+    return typed.strip().lower() in ("y", "yes", "j", "ja", "예", "네", "ㅇ", "ㅇㅇ")
+
+
+def plain(text: str) -> str:
+    """Model text that a person is shown beside our own question: it must not steer the terminal,
+    nor hide what is asked behind a long text."""
+    lines = [line.translate(CONTROLS) for line in text.split("\n")]
+    text = "\n".join(lines)
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + " …"
+
+
+def _readable(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments or "{}"), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return arguments

@@ -1,0 +1,77 @@
+"""What a function returned, as the text that the model reads.
+
+Rule: always a string, always bounded, and an error is text too: what the model called is answered,
+whatever became of it. Nothing of a traceback, and no key, gets into it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from kit.errors import KitError, redact
+
+__all__ = ["LONGEST_OUTPUT", "error_output", "exception_output", "output_of"]
+
+LONGEST_OUTPUT = 100_000
+"""Characters: about 30,000 tokens, a quarter of what most models read at once."""
+
+FRAME_ROWS = 50
+LONGEST_MESSAGE = 500
+
+
+def output_of(value: Any) -> str:
+    """Text as it is; None as "done"; a DataFrame as its first rows; the rest as JSON.
+
+    What is longer than LONGEST_OUTPUT is cut, and says so.
+    """
+    text = _text(value)
+    if len(text) <= LONGEST_OUTPUT:
+        return text
+    note = f"\n[cut: {LONGEST_OUTPUT:,} of {len(text):,} characters]"
+    return text[: LONGEST_OUTPUT - len(note)] + note
+
+
+def error_output(kind: str, message: str) -> str:
+    """An error as the model is told it."""
+    message = " ".join(redact(message).split())[:LONGEST_MESSAGE]
+    return json.dumps({"error": {"type": kind, "message": message}}, ensure_ascii=False)
+
+
+def exception_output(error: Exception) -> str:
+    """What a function raised, in one line."""
+    said = str(error) if isinstance(error, KitError) else f"{type(error).__name__}: {error}"
+    return error_output(type(error).__name__[:60], said)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "done"
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
+        return _frame(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError, RecursionError):  # odd keys, or a structure inside itself
+        return str(value)
+
+
+def _frame(frame: Any) -> str:
+    head = f"{len(frame):,} rows"
+    if len(frame) > FRAME_ROWS:
+        head += f", the first {FRAME_ROWS} of them"
+    return f"{head}\n{frame.head(FRAME_ROWS).to_csv()}"
+
+
+def _plain(value: Any) -> Any:
+    if callable(dump := getattr(value, "model_dump", None)):
+        return dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return str(value)

@@ -1,0 +1,113 @@
+"""What a call leads to: a function of the user's, or a tool of the toolkit's own.
+
+Rule: the loop knows this interface alone. A tool says how it is offered, reads what the model
+wrote, says whether it needs a yes, and runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kit.gateway.answer import ToolCall
+from kit.gateway.events import Wire
+from kit.tools.happenings import CallTold, Errand, Tell
+from kit.tools.outputs import output_of
+from kit.tools.schema import Tool
+
+__all__ = ["Function", "Ongoing", "Outcome", "Work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call: `output` for the model; the others as ToolCall has them."""
+
+    output: str
+    error: str | None = None
+    cost: float | None = None
+    note: str = ""
+
+
+class Ongoing:
+    """A call while it runs, as its tool sees it."""
+
+    def __init__(self, call: ToolCall, tell: Tell, begun: Callable[[Any], None]) -> None:
+        self.call = call
+        self.begun = begun
+        """To be called with a research run as soon as there is one: a stop must not lose it."""
+        self._tell = tell
+
+    def news(self, what: Any) -> None:
+        """Tell whoever watches."""
+        self._tell(CallTold(self.call, what))
+
+    async def here(self, act: Callable[[], Any]) -> Any:
+        """What `act` gives in the caller's own thread."""
+        errand = Errand(act)
+        self._tell(errand)
+        return await errand.outcome()
+
+
+class Work(Protocol):
+    """One tool, as the loop needs it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def definition(self) -> Wire:
+        """The function tool as the responses API has it."""
+        ...
+
+    def arguments(self, raw: str) -> Any:
+        """What the model wrote, checked. Raises InputError with a sentence for the model."""
+        ...
+
+    async def question(self, arguments: Any) -> str | None:
+        """What to ask a person before it runs: arguments and price; None where nothing is."""
+        ...
+
+    async def run(self, arguments: Any, ongoing: Ongoing) -> Outcome:
+        """Do it. What it raises, the loop puts into words for the model."""
+        ...
+
+
+class Function:
+    """A user's function. A plain one runs in the caller's thread, an async one beside others."""
+
+    def __init__(self, tool: Tool, seconds: float | None) -> None:
+        self._tool = tool
+        self._seconds = seconds
+
+    @property
+    def name(self) -> str:
+        return self._tool.name
+
+    @property
+    def definition(self) -> Wire:
+        return self._tool.definition
+
+    def arguments(self, raw: str) -> dict[str, Any]:
+        return self._tool.arguments(raw)
+
+    async def question(self, arguments: Any) -> str | None:
+        return None
+
+    async def run(self, arguments: dict[str, Any], ongoing: Ongoing) -> Outcome:
+        call = functools.partial(self._tool.function, **arguments)
+        if self._tool.is_async:
+            async with asyncio.timeout(self._seconds):
+                return Outcome(output_of(await call()))
+        value = await ongoing.here(lambda: _text_or_awaitable(call()))
+        if inspect.isawaitable(value):  # a plain function that hands out a coroutine
+            async with asyncio.timeout(self._seconds):
+                value = output_of(await value)
+        return Outcome(value)
+
+
+def _text_or_awaitable(value: Any) -> Any:
+    return value if inspect.isawaitable(value) else output_of(value)
