@@ -1,7 +1,7 @@
-"""Secrets that are kept in a private file (0600), each made where it is first needed.
+"""Private files (0600): what only this user may read, and secrets made where first needed.
 
-Rule: the file appears whole or not at all, and the first process that makes it wins, so that all
-of a user's processes have the same one whenever they start.
+Rule: a file appears whole or not at all. Of a secret the first process that makes it wins, so that
+all of a user's processes have the same one whenever they start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from kit.errors import ConfigError
 from kit.secret import Secret
 
-__all__ = ["kept"]
+__all__ = ["kept", "write_private"]
 
 LONGEST = 4096  # bytes
 _WHOLE = re.compile(r"[0-9a-f]{64}")
@@ -41,19 +41,37 @@ def kept(file: Path) -> Secret:
     return Secret(text)
 
 
-def _make(file: Path) -> None:
-    """Written beside it, then given its name: nobody can read half of it."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+def write_private(file: Path, text: str) -> None:
+    """Let `file` hold `text` and nothing else, for this user alone. Raises OSError."""
+    unfinished = _written(file, text)
     try:
-        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(secrets.token_hex(32) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _make(file: Path) -> None:
+    unfinished = _written(file, secrets.token_hex(32) + "\n")
+    try:
         _name(unfinished, file)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _written(file: Path, text: str) -> Path:
+    """A file with `text` beside `file`, to be given its name: nobody can read half of it."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return unfinished
 
 
 def _name(unfinished: Path, file: Path) -> None:

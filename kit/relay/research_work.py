@@ -1,0 +1,72 @@
+"""`deep_research` as a tool of the loop: the model asks, a run begins, its report goes back.
+
+Rule: the run belongs to the relay and to the person, not to the conversation: when that is
+stopped, the run goes on and can be found. What spends money is said by the caller, never by the
+model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from kit import errors
+from kit.gateway.events import Wire
+from kit.relay.contracts import Format, ResearchArguments
+from kit.relay.glance import glance_line
+from kit.relay.handle import AsyncRun
+from kit.relay.research_tool import NAME, TOOL, research_arguments
+from kit.relay.run import Run
+from kit.tools.outputs import error_output
+from kit.tools.work import Ongoing, Outcome
+
+__all__ = ["ResearchWork"]
+
+LONGEST_REPORT = 200_000
+"""Characters of a report that the model reads."""
+
+
+class ResearchWork:
+    """`start` begins a run from its arguments; `quote` is what to ask before it, None for free.
+
+    more: arguments that the caller sets, such as `budget_usd`.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Wire], Awaitable[AsyncRun]],
+        quote: Callable[[Wire], Awaitable[str | None]],
+        *,
+        deliverable_format: Format | None = None,
+        more: Wire | None = None,
+    ) -> None:
+        self._start = start
+        self._quote = quote
+        self._format: Format | None = deliverable_format
+        self._more = more or {}
+
+    name = NAME
+    definition = TOOL
+
+    def arguments(self, raw: str) -> ResearchArguments:
+        return research_arguments(raw, self._format)
+
+    async def question(self, arguments: ResearchArguments) -> str | None:
+        return await self._quote({**arguments.document(), **self._more})
+
+    async def run(self, arguments: ResearchArguments, ongoing: Ongoing) -> Outcome:
+        try:
+            inner = await self._start({**arguments.document(), **self._more})
+        except errors.InputError as error:  # the model's part was checked: this is the caller's
+            raise errors.ConfigError(str(error)) from None
+        ongoing.begun(Run(inner))
+        async for events in inner.follow():
+            for event in events:
+                ongoing.news(event)
+        view = await inner.refresh()
+        inner.shown()
+        cost, note = inner.entry.cost, glance_line(inner.glance, inner.seconds, time.time())
+        if view.status == "completed":
+            return Outcome((view.text or "")[:LONGEST_REPORT], cost=cost, note=note)
+        said = view.error_message or f"The research was {view.status}."
+        return Outcome(error_output("research_failed", said), "research_failed", cost, note)
