@@ -2,6 +2,8 @@
 
     %load_ext kit           the magics %%chat, %%responses and %kit
     kit.Client()            the same in Python
+    kit.tool                a function that a model may call
+    kit.research("…")       a research run that nothing kills; kit.runs() lists yours
     kit.last                the last cell's Answer
 
 Each name is loaded at its first use, so that `%load_ext kit` costs next to nothing.
@@ -14,10 +16,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit import errors
-    from kit.connect import AsyncClient, Client, LiteLLMClient
+    from kit import errors, tools
+    from kit.connect import AsyncClient, Client
+    from kit.connect_compatible import LiteLLMClient
+    from kit.connect_research import research, run, runs
     from kit.errors import KitError
     from kit.gateway.answer import Answer, Citation, Usage
+    from kit.relay.run import Run
+    from kit.tools.limits import Limits
+    from kit.tools.schema import tool
 
     last: Answer | None
 
@@ -27,11 +34,18 @@ __all__ = [
     "Citation",
     "Client",
     "KitError",
+    "Limits",
     "LiteLLMClient",
+    "Run",
     "Usage",
     "errors",
     "last",
     "load_ipython_extension",
+    "research",
+    "run",
+    "runs",
+    "tool",
+    "tools",
     "unload_ipython_extension",
 ]
 
@@ -41,8 +55,14 @@ _PLACES = {
     "Citation": "kit.gateway.answer",
     "Client": "kit.connect",
     "KitError": "kit.errors",
-    "LiteLLMClient": "kit.connect",
+    "Limits": "kit.tools.limits",
+    "LiteLLMClient": "kit.connect_compatible",
+    "Run": "kit.relay.run",
     "Usage": "kit.gateway.answer",
+    "research": "kit.connect_research",
+    "run": "kit.connect_research",
+    "runs": "kit.connect_research",
+    "tool": "kit.tools.schema",
 }
 
 
@@ -65,8 +85,8 @@ def unload_ipython_extension(shell: Any) -> None:
 def __getattr__(name: str) -> Any:
     if name == "last":  # asked for anew each time
         return import_module("kit.notebook.session").current.last
-    if name == "errors":
-        return import_module("kit.errors")
+    if name in ("errors", "tools"):
+        return import_module(f"kit.{name}")
     if name == "__version__":
         return import_module("importlib.metadata").version("responses-kit")
     if name in _PLACES:

@@ -22,6 +22,8 @@ from kit.errors import KitError, redact
 
 __all__ = ["main"]
 
+FORMATS = ("markdown_brief", "markdown_report", "json_outline")
+
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters: model text must not steer the terminal it is written to."""
 
@@ -75,27 +77,43 @@ def _write_nowhere() -> None:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser("python -m kit", description="Ask a model once.", allow_abbrev=False)
-    parser.add_argument("--api", choices=("chat", "responses"), default="chat")
-    parser.add_argument("--background", action="store_true", help="start it, print the raw JSON")
-    parser.add_argument("--web-search", action="store_true", help="let the model search the web")
-    parser.add_argument("--stream", action="store_true", help="write the text as it comes")
-    parser.add_argument(
-        "--timeout", type=_seconds, metavar="SECONDS", help="the longest one request may take"
-    )
-    parser.add_argument("--version", action="store_true", help="print the version")
-    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="default: what is piped in")
+    add = parser.add_argument
+    add("--api", choices=("chat", "responses"), help="default: chat; with tools, responses")
+    add("--background", action="store_true", help="start it, print the raw JSON")
+    add("--web-search", action="store_true", help="let the model search the web")
+    add("--auto-tool-call", action="store_true", help="let the model call deep_research")
+    add("--target", choices=("direct", "relay"), default="direct", help="relay: research it")
+    add("--stream", action="store_true", help="write the text as it comes")
+    add("--deliverable-format", choices=FORMATS, metavar="FORMAT", help=" | ".join(FORMATS))
+    add("--timeout", type=_seconds, metavar="SECONDS", help="the longest one request may take")
+    add("--version", action="store_true", help="print the version")
+    add("prompt", nargs="?", metavar="PROMPT", help="default: what is piped in")
     options = parser.parse_args(arguments)
     if options.version:
         import kit
 
         print(f"responses-kit {kit.__version__}")
         raise SystemExit(0)
-    for name in ("background", "web_search"):
-        if getattr(options, name) and options.api != "responses":
-            parser.error(f"--{name.replace('_', '-')} needs --api responses")
-    if options.background and options.stream:
-        parser.error("--background and --stream exclude each other")
+    _check_together(parser, options)
     return options
+
+
+def _check_together(parser: _Parser, options: argparse.Namespace) -> None:
+    relay, tools = options.target == "relay", options.auto_tool_call
+    if relay and tools:
+        parser.error("--auto-tool-call and --target relay exclude each other")
+    if tools and options.api == "chat":
+        parser.error("--auto-tool-call speaks responses: leave --api chat out")
+    options.api = options.api or ("responses" if tools else "chat")
+    if options.web_search and (options.api != "responses" or relay):
+        parser.error("--web-search needs --api responses, and no --target relay")
+    if options.background and options.api != "responses" and not relay:
+        parser.error("--background needs --api responses")
+    if options.background and (options.stream or tools):
+        other = "--stream" if options.stream else "--auto-tool-call"
+        parser.error(f"--background and {other} exclude each other")
+    if options.deliverable_format and not (relay or tools):
+        parser.error("--deliverable-format needs --auto-tool-call or --target relay")
 
 
 def _seconds(text: str) -> float:
@@ -133,6 +151,10 @@ def _as_typed(argument: str) -> str:
 
 
 def _ask(options: argparse.Namespace, prompt: str) -> None:
+    if options.target == "relay":
+        return _research(options, prompt)
+    if options.auto_tool_call:
+        return _with_tools(options, prompt)
     from kit.connect import Client
 
     search: dict[str, Any] = {"web_search": True} if options.web_search else {}
@@ -175,6 +197,96 @@ def _stream(client: Any, api: str, prompt: str, search: dict[str, Any]) -> None:
         _print(answer)
 
 
+def _with_tools(options: argparse.Namespace, prompt: str) -> None:
+    """The model decides. Its text is written when it is the answer, and not before a call."""
+    from kit.connect import Client
+    from kit.connect_compatible import research_call, research_stream
+    from kit.tools.happenings import CallTold
+
+    hosted = [{"type": "web_search"}] if options.web_search else []
+    with (
+        Client(timeout=options.timeout) as client,
+        research_stream(
+            client, prompt, deliverable_format=options.deliverable_format, hosted=hosted
+        ) as stream,
+    ):
+        for happening in stream:
+            if isinstance(happening, CallTold):
+                _progress(happening.what)
+        answer = stream.answer
+    if research_call(answer) is not None:
+        ids = {name: getattr(answer, name) for name in _IDS}
+        _note("[deep_research was called automatically]")
+        _note(json.dumps(ids, ensure_ascii=False))
+    _print(answer)
+
+
+_IDS = (
+    *("response_id", "previous_response_id", "tool_call_id"),
+    *("invocation_id", "invocation_token", "upstream_response_id"),
+)
+
+
+def _research(options: argparse.Namespace, prompt: str) -> None:
+    """Research it, at the relay that is configured or at one of this process."""
+    from kit.connect_research import research
+
+    form = options.deliverable_format or "markdown_brief"
+    run = research(prompt, format=form, background=options.background)
+    if options.background:
+        print(_shown(_json(_view(run))))
+        return
+    try:
+        _follow(options, run)
+    except KeyboardInterrupt:
+        _note(f"It goes on as {run.id}: kit.run finds it again.")
+        raise
+
+
+def _follow(options: argparse.Namespace, run: Any) -> None:
+    """The report as it comes, or in one piece. Raises ResponseFailed for a run that failed."""
+    wrote = False
+    for event in run.follow():
+        if options.stream and event.text:
+            wrote = True
+            sys.stdout.write(_shown(event.text))
+            sys.stdout.flush()
+        _progress(event)
+    if wrote:
+        sys.stdout.write("\n")
+    run.wait()
+    if not wrote:
+        print(_shown(run.text))
+
+
+def _view(run: Any) -> dict[str, Any]:
+    """The run as the relay's contract has it; whoever reads this needs the token."""
+    return {
+        "invocation_id": run.id,
+        "tool_name": "deep_research",
+        "mode": "background",
+        "status": "queued" if run.status in ("pending", "running") else run.status,
+        "invocation_token": run.token,
+        "upstream_response_id": run.upstream_response_id,
+    }
+
+
+def _progress(event: Any) -> None:
+    """What a run does, for a person who watches: on a terminal, and nowhere else."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return
+    from kit.relay.glance import Glance, seen
+
+    if event.type in ("search", "page"):
+        _note(_STEERING.sub("", seen(Glance(), event, 0.0).doing))
+
+
+def _note(line: str) -> None:
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # nobody can be told
+            print(line, file=sys.stderr, flush=True)
+
+
 def _print(answer: Any) -> None:
     print(_shown(answer.text or answer.refusal))
 
@@ -187,9 +299,7 @@ def _shown(text: str) -> str:
 
 def _complain(message: str) -> None:
     line = _STEERING.sub("", redact(" ".join(message.split())))
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # nobody can be told
-            print(f"Error: {line}", file=sys.stderr, flush=True)
+    _note(f"Error: {line}")
 
 
 def _write_anything(stream: Any) -> None:

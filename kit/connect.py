@@ -6,16 +6,16 @@ at all the sandbox of this process answers. The magics share one client; scripts
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import httpx
 
 from kit import local, settings
 from kit.blocking import blocking
+from kit.connect_tools import tool_stream
 from kit.errors import ConfigError, InputError
 from kit.gateway import client as gateway
 from kit.gateway.blocking_stream import Stream
@@ -23,11 +23,21 @@ from kit.gateway.proxies import Proxies
 from kit.gateway.transport import open_transport
 from kit.gateway.wire import Api, Input, Options
 from kit.settings import Endpoint
+from kit.tools.stream import (
+    AsyncToolStream,
+    blocking_stream,
+    blocking_to_its_end,
+    to_its_end,
+)
+
+if TYPE_CHECKING:
+    from kit.relay.contracts import Format
+    from kit.tools.consent import Approve
+    from kit.tools.limits import Limits
 
 __all__ = [
     "AsyncClient",
     "Client",
-    "LiteLLMClient",
     "Status",
     "choose_model",
     "client",
@@ -72,6 +82,44 @@ class AsyncClient(gateway.AsyncClient):
             headers=headers,
             transport=transport,
         )
+        self.settings = found
+
+    @gateway.takes_options
+    def stream_tools(
+        self,
+        prompt: Input,
+        *,
+        api: Api = "responses",
+        approve: Approve = None,
+        limits: Limits | None = None,
+        budget: float | None = None,
+        deliverable_format: Format | None = None,
+        **options: Unpack[Options],
+    ) -> AsyncToolStream:
+        """The model works with tools: iterate the result for what happens, then read `.answer`.
+
+        tools: functions (see `kit.tool`), their names, "deep_research", and what the gateway
+        hosts, as dicts; None: all that are registered, and deep_research.
+        approve: who says yes before a call, see `kit.tools.consent`.
+        budget: US dollars of all together, and the yes to research that costs money.
+        deliverable_format: of research, where the model names none.
+
+        Raises what `respond` raises, and ConsentMissing; the error's `.answer.tool_calls` has
+        what was called.
+        """
+        return tool_stream(
+            self,
+            self.settings,
+            prompt,
+            api=api,
+            approve=approve,
+            limits=limits,
+            budget=budget,
+            deliverable_format=deliverable_format,
+            options=options,
+        )
+
+    run_tools = to_its_end(stream_tools)
 
 
 class Client:
@@ -92,7 +140,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.inner: gateway.AsyncClient = AsyncClient(
+        self.inner = AsyncClient(
             base_url,
             api_key,
             model,
@@ -119,6 +167,9 @@ class Client:
         """The answer while it is made: iterate the result for events, then read `.answer`."""
         return Stream(self.inner.stream(prompt, api=api, **options))
 
+    stream_tools = blocking_stream(AsyncClient.stream_tools)
+    run_tools = blocking_to_its_end(AsyncClient.stream_tools)
+
     @property
     def endpoint(self) -> Endpoint:
         """The gateway this client talks to."""
@@ -132,36 +183,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self.endpoint.identity!r}, model={self.endpoint.model!r})"
-
-
-class LiteLLMClient:
-    """The names that scripts of the earlier client call; each is one call of `Client`.
-
-    Methods return text. `create_response(…, background=True)` returns the raw JSON of the
-    response, with its `id` and `status`.
-    """
-
-    def __init__(
-        self,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        model: str | None = None,
-        timeout: float = 30.0,
-    ) -> None:
-        self._client = Client(base_url, api_key, model, timeout=timeout)
-
-    def create_chat_completion(self, prompt: str) -> str:
-        return self._client.chat(prompt).text
-
-    def create_response(
-        self,
-        prompt: str,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        background: bool = False,
-    ) -> str:
-        if background:
-            return json.dumps(self._client.submit(prompt, tools=tools).raw, ensure_ascii=False)
-        return self._client.respond(prompt, tools=tools).text
 
 
 # -- what this process has chosen --------------------------------------------------------------

@@ -21,7 +21,8 @@ import pytest
 
 import kit
 from kit import connect, errors
-from kit.connect import AsyncClient, Client, LiteLLMClient
+from kit.connect import AsyncClient, Client
+from kit.connect_compatible import LiteLLMClient
 from kit.gateway.events import TextDelta
 from tests.gateway.gateways import (
     KEY,

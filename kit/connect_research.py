@@ -1,0 +1,230 @@
+"""`kit.research()`, `kit.runs()`, `kit.run()`: research started on purpose, and found again.
+
+Rule: what a person starts here is a yes to what it costs. A run is written down before it is sent,
+so whatever ends meanwhile, `kit.runs()` of the next kernel lists it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from kit import connect, errors
+from kit.blocking import run as wait_for
+from kit.connect_desk import book_of, desk_of, started
+from kit.errors import InputError
+from kit.gateway.answer import Answer
+from kit.gateway.events import Wire
+from kit.relay.book import Entry
+from kit.relay.clarifying import brief_of, questions_about
+from kit.relay.frames import frame_of
+from kit.relay.handle import NOT_SENT, AsyncRun
+from kit.relay.run import Run
+from kit.secret import Secret
+from kit.settings_relay import load_relay
+from kit.tools.outputs import output_of
+
+if TYPE_CHECKING:
+    import pandas
+
+    from kit.relay.contracts import Format
+
+__all__ = ["clarified", "research", "run", "runs"]
+
+MOST_LISTED = 100
+MOST_ASKED = 25
+"""Runs whose state is asked for in one list; those that have ended are known."""
+
+
+def research(
+    question: str,
+    *,
+    format: Format = "markdown_brief",
+    context: Any = (),
+    constraints: str | Sequence[str] = (),
+    system: str | None = None,
+    citations: bool = True,
+    budget: float | None = None,
+    model: str | None = None,
+    max_tool_calls: int | None = None,
+    clarify: bool = False,
+    background: bool = False,
+) -> Run:
+    """Start a research run and return at once; `await` it, or `.wait()`, or look at it later.
+
+    format: `markdown_brief`, `markdown_report` or `json_outline`. context: what is known, texts,
+    Answers, dicts, DataFrames (their first rows). constraints: what the report must keep to.
+    budget: US dollars; the run is stopped over it. max_tool_calls: a bound on searches. clarify:
+    ask at most three questions first, with `input()`. background: return once the gateway has
+    named the run, so that `upstream_response_id` is there.
+
+    Raises InputError for what the relay does not take, ConfigError and GatewayError where it
+    cannot be reached.
+    """
+    if clarify:
+        question = clarified(question)
+    given: Wire = {
+        "research_question": question,
+        "deliverable_format": format,
+        "context": _listed(context),
+        "constraints": [constraints] if isinstance(constraints, str) else list(constraints),
+        "system_prompt": system,
+        "require_citations": citations,
+        "budget_usd": budget,
+        "model": model,
+        "max_tool_calls": max_tool_calls,
+        "background": background or None,
+    }
+    arguments = {name: one for name, one in given.items() if one not in (None, [])}
+    client = connect.client()
+    settings = client.inner.settings
+    relay = load_relay(user_data=settings.user_data)
+    return Run(wait_for(started, settings, client.endpoint, relay, _checked(arguments)))
+
+
+def run(name: str, token: str | None = None) -> Run:
+    """A run of yours by its id, or by how the id begins: in any kernel, after any restart.
+
+    token: for a run that was started elsewhere, at the relay that is configured. Raises
+    InputError where none is called so.
+    """
+    client = connect.client()
+    settings = client.inner.settings
+    found = book_of(settings).find(name.strip()) if name.strip() else []
+    if len(found) > 1:
+        ids = ", ".join(one.name for one in found[:5])
+        raise InputError(f"{name[:40]!r} is the beginning of several runs: {ids}.")
+    relay = load_relay(user_data=settings.user_data)
+    desk = desk_of(settings, client.endpoint, relay)
+    if found:
+        inner = AsyncRun(desk, found[0])
+    elif token:
+        entry = Entry("", "", {}, relay.base_url or "", "", time.time(), name, Secret(token))
+        inner = AsyncRun(desk, entry)
+    else:
+        raise InputError(f"No run of yours is called {str(name)[:60]!r}; kit.runs() lists them.")
+    if wait_for(inner.find):
+        wait_for(inner.refresh)
+    return Run(inner)
+
+
+def runs(limit: int = MOST_LISTED) -> pandas.DataFrame:
+    """Your runs, the newest first: `id`, `question`, `status`, `age`, `cost`, `gateway`.
+
+    `status` is "unknown" where the relay cannot be asked. limit: rows at most.
+    """
+    client = connect.client()
+    settings = client.inner.settings
+    desk = desk_of(settings, client.endpoint, load_relay(user_data=settings.user_data))
+    entries = desk.book.entries()[:limit]
+    states = wait_for(_states, [AsyncRun(desk, entry) for entry in entries])
+    now = time.time()
+    rows = [
+        {
+            "id": state.entry.name,
+            "question": state.entry.question,
+            "status": status,
+            "age": timedelta(seconds=int(max(now - state.entry.asked, 0))),
+            "cost": state.entry.cost,
+            "gateway": state.entry.gateway or state.entry.relay,
+        }
+        for state, status in states
+    ]
+    return frame_of(rows, _COLUMNS)
+
+
+async def _states(every: list[AsyncRun]) -> list[tuple[AsyncRun, str]]:
+    states: list[tuple[AsyncRun, str]] = []
+    asked = 0
+    for one in every:
+        if one.entry.ended is None and asked < MOST_ASKED:
+            asked += 1
+            states.append((one, await _state(one)))
+        else:
+            states.append((one, one.entry.ended or "unknown"))
+    return states
+
+
+async def _state(one: AsyncRun) -> str:
+    try:
+        if one.entry.id is None and not await _known(one):
+            return NOT_SENT
+        return (await one.refresh()).status
+    except errors.NotFound:
+        return "deleted"
+    except errors.KitError:
+        return "unknown"
+
+
+async def _known(one: AsyncRun) -> bool:
+    """Whether the relay has a run that was written down without its answer. A list starts none."""
+    if await one.client.started(one.entry.key):
+        await one.post()
+        return True
+    return False
+
+
+def clarified(question: str, ask: Callable[[str], str] = input) -> str:
+    """The question with what a person answers to at most three questions; blank is no answer.
+
+    Raises ConsentMissing where nobody can be asked.
+    """
+    inner = connect.client().inner
+    answers: list[tuple[str, str]] = []
+    for asked in wait_for(questions_about, inner, question):
+        try:
+            said = ask(f"{_plain(asked)} ").strip()
+        except (EOFError, OSError, RuntimeError):
+            raise InputError(
+                "clarify=True asks questions, and nobody can be asked here: leave it out."
+            ) from None
+        if said:
+            answers.append((asked, said))
+    return wait_for(brief_of, inner, question, answers) if answers else question
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable())
+
+
+def _listed(context: Any) -> list[Any]:
+    if isinstance(context, list | tuple):
+        return [_entry(one) for one in cast(Sequence[Any], context)]
+    return [_entry(context)]
+
+
+def _entry(one: Any) -> Any:
+    if isinstance(one, str | dict):
+        return cast(Any, one)
+    return one.text if isinstance(one, Answer | Run) else output_of(one)
+
+
+def _checked(arguments: Wire) -> Wire:
+    from pydantic import ValidationError
+
+    from kit.relay.contracts import ResearchArguments
+
+    try:
+        return ResearchArguments.model_validate(arguments).document()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        field = _NAMES.get(str(first["loc"][0]) if first["loc"] else "", "")
+        raise InputError(f"{field}: {first['msg']}" if field else str(first["msg"])) from None
+
+
+_COLUMNS = {
+    **{"id": "str", "question": "str", "status": "str"},
+    **{"age": "timedelta64[s]", "cost": "float64", "gateway": "str"},
+}
+_NAMES = {
+    "research_question": "the question",
+    "deliverable_format": "format",
+    "budget_usd": "budget",
+    "system_prompt": "system",
+    "context": "context",
+    "constraints": "constraints",
+    "model": "model",
+    "max_tool_calls": "max_tool_calls",
+}
