@@ -177,10 +177,8 @@ class Filler:
             if re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", lowered) and len(word) > 1:
                 self.text.mark(str(member))
                 return member
-        for member in members:
-            concepts = {one for one in meanings_of(str(member)) if one.startswith("#")}
-            if isinstance(member, str) and concepts & asked and len(concepts) < 3:
-                return member
+        if (named := _meant(members, asked)) is not None:
+            return named
         if needed and "default" not in schema:
             return next((member for member in members if member is not None), None)
         return ABSENT
@@ -263,6 +261,18 @@ class Filler:
                 return {}
             case _:
                 return self._reader.topic() or self._prompt.strip()
+
+
+def _meant(members: list[Any], asked: frozenset[str]) -> object:
+    """The one choice that shares most with the prompt's meanings; None where several do."""
+    shared: dict[str, int] = {}
+    for member in members:
+        meant = meanings_of(str(member))
+        concepts = {one for one in meant if one.startswith("#")}
+        if isinstance(member, str) and concepts & asked and len(concepts) < 3:
+            shared[member] = len(meant & asked)
+    most = [member for member, count in shared.items() if count == max(shared.values())]
+    return most[0] if len(most) == 1 else None
 
 
 def _options(schema: Schema) -> list[Schema]:

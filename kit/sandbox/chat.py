@@ -52,7 +52,7 @@ class Chat:
         if outcome.error and not request.stream:
             raise Refused(500, outcome.error["message"], kind="server_error")
         envelope = _envelope(request, self.sandbox.clock())
-        if request.stream and "stream" not in fault.overlooks:
+        if _streams(request, fault):
             score = self._score(request, envelope, outcome, usage)
             frames = fault.frames(score, data_frame)
             return event_stream(play(frames, self.sandbox.clock(), self.sandbox.clock))
@@ -71,8 +71,8 @@ class Chat:
             research=request.model.research,
             max_output_tokens=request.max_tokens,
         )
-        if fault.script:
-            outcome = fault.script(ask)
+        if script := fault.script_for(streamed=_streams(request, fault)):
+            outcome = script(ask)
         else:
             wishes = Wishes(parallel=request.parallel)
             outcome = decide(self.sandbox, ask, conversation, wishes)
@@ -90,6 +90,10 @@ class Chat:
             chunks.append({**base, "choices": [], "usage": usage})
         tempo = SECONDS_A_DELTA * self.sandbox.pace
         return tuple(Due(place * tempo, chunk) for place, chunk in enumerate(chunks))
+
+
+def _streams(request: ChatRequest, fault: Fault) -> bool:
+    return request.stream and "stream" not in fault.overlooks
 
 
 def _envelope(request: ChatRequest, now: float) -> Chunk:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from kit.sandbox.asking import Topic, topic_of
 from kit.sandbox.follow_ups import MORE, REFERS_BACK, asks_for_another_form, is_miss
 from kit.sandbox.steps import Ask, Turn
+from kit.sandbox.told import unjoined
 from kit.sandbox.wishes import Shape, is_greeting, is_thanks, language_wanted, shape_of
 from kit.sandbox.words import Word, question_words, sentences, tokens
 
@@ -51,7 +52,7 @@ def read_conversation(ask: Ask, entitles: Entitles = lambda words: False) -> Con
     earlier = turns[:last] if last is not None else turns
     system = [turn.text for turn in ask.turns if turn.role == "system"]
     instructions = "\n".join([ask.instructions, *system]).strip()[:LONGEST_TURN]
-    topic = topic_of(core_of(_question_in(prompt)))
+    topic = _topic_in(prompt)
     borrowed = _borrowed(topic, prompt, earlier, entitles)
     restated = _restated(prompt, topic, earlier, entitles) if borrowed else None
     question, borrowed = restated or (prompt, borrowed)
@@ -89,6 +90,13 @@ def _question_in(prompt: str) -> str:
         return last
     half = LONGEST_QUESTION // 2
     return f"{prompt[:half]}\n{prompt[-half:]}"
+
+
+def _topic_in(prompt: str) -> Topic:
+    """What a prompt is about: named by its question, looked for by its answers as well."""
+    question, answers = unjoined(core_of(_question_in(prompt)))
+    topic = topic_of(question)
+    return replace(_joined(topic, topic_of(answers)), phrase=topic.phrase) if answers else topic
 
 
 def on_its_own(talk: Conversation) -> Conversation:
@@ -139,7 +147,7 @@ def _borrowed(
             answer = turn.text
         if turn.role != "user":
             continue
-        former = topic_of(core_of(_question_in(turn.text)))
+        former = _topic_in(turn.text)
         own = _heavy(former) and (
             not REFERS_BACK.search(turn.text)
             or entitles(former.words)
@@ -168,7 +176,7 @@ def _restated(
             answer = turn.text
         if turn.role != "user":
             continue
-        asked = topic_of(core_of(_question_in(turn.text)))
+        asked = _topic_in(turn.text)
         if (asked.words or not asks_for_another_form(turn.text)) and not is_miss(answer):
             alone = entitles(asked.words)
             borrowed = None if alone else _borrowed(asked, turn.text, earlier[:place], entitles)

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 
+from kit.sandbox.clarifying import clarified
 from kit.sandbox.dialogue import Conversation
 from kit.sandbox.excerpt import text_within
 from kit.sandbox.facts import Fact
@@ -26,6 +27,8 @@ MOST_PAGES = 8
 
 def document_steps(ask: Ask, talk: Conversation, library: Library) -> tuple[Step, ...]:
     """One `Say` that is JSON: for the schema, or an outline where only an object was asked for."""
+    if ask.schema is not None and (asked := clarified(ask.schema, talk)) is not None:
+        return (Say(json.dumps(asked, ensure_ascii=False)),)
     hits = found_for(talk, library, MOST_PAGES)
     near = [hit for hit in hits if hit.score >= hits[0].score * 0.1]
     fact = _fact(talk, library, near)

@@ -1,7 +1,7 @@
 """Faults in what is said: outcomes that a caller must be ready for and rarely sees.
 
-Each is called with the `Ask` and gives the outcome in place of the mind. A function that has been
-answered is not called again, so that a tool loop ends.
+Each is called with the `Ask` and gives the outcome in place of the mind. Those that call functions
+are in `fault_calls`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from kit.sandbox.outcome import (
     Item,
     Outcome,
-    function_call,
     message,
     outcome_of,
     reasoning,
@@ -54,30 +53,6 @@ def out_of_range(_ask: Ask) -> Outcome:
     spans = [(26, 64), (20, 10_000), (30, 10), (-5, 3)]
     citations = [Citation(start, end, PAGE, "Example") for start, end in spans]
     return Outcome((message(CITED, citations),))
-
-
-def parallel_calls(ask: Ask) -> Outcome:
-    return _called(ask, '{"city": "Seoul"}', '{"city": "Busan"}')
-
-
-def bad_arguments(ask: Ask) -> Outcome:
-    return _called(ask, '{"city": "Seo')
-
-
-def empty_arguments(ask: Ask) -> Outcome:
-    return _called(ask, "")
-
-
-def _called(ask: Ask, *arguments: str) -> Outcome:
-    outputs = [turn.text for turn in ask.turns if turn.role == "tool"]
-    if outputs:
-        return Outcome((message("The functions said: " + "; ".join(outputs)),))
-    names = [function.name for function in ask.functions] or ["get_weather"]
-    return Outcome(
-        tuple(
-            function_call(names[place % len(names)], text) for place, text in enumerate(arguments)
-        )
-    )
 
 
 def approval(_ask: Ask) -> Outcome:

@@ -11,13 +11,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from kit.sandbox.frames import DONE, Frame, compact, data_frame, event_frame
+from kit.sandbox.frames import DONE, Frame, compact, data_frame, event_frame, plain_stream
 from kit.sandbox.score import TERMINAL, Due, Event
 
 Encode = Callable[[Event], bytes]
 Spoil = Callable[[Sequence[Due], Encode], Iterator[Frame]]
 
 IDLE_SECONDS = 300.0
+ENDLESS_BYTES = 64 * 1024 * 1024
+ENDLESS_SECONDS = 60.0
+ENDLESS_DELTA = "and so on, " * 372
+"""About 4 KiB, so that a reader who bounds what it takes comes to its bound soon."""
+SHORTEST_WAIT = 0.001
+"""Between deltas without end: the server must come to hear that its reader has gone."""
 MESSAGE = "The provider hung up in the middle of the answer."
 
 
@@ -163,6 +169,45 @@ def interleaved(score: Sequence[Due], encode: Encode) -> Iterator[Frame]:
 
 def _renumbered(event: Event, number: int) -> Event:
     return {**event, "sequence_number": number} if "sequence_number" in event else event
+
+
+def endless(score: Sequence[Due], encode: Encode) -> Iterator[Frame]:
+    """The deltas of a call's arguments go on until the reader hangs up.
+
+    Nobody is flooded for ever: after `ENDLESS_BYTES`, or when the events have come to
+    `ENDLESS_SECONDS`, the body ends as if it were cut.
+    """
+    places = [place for place, due in enumerate(score) if _has_arguments(due.event)]
+    if not places:
+        yield from plain_stream(score, encode)
+        return
+    last = places[-1]
+    yield from ((due.at, encode(due.event)) for due in score[: last + 1])
+    begun, wait = score[last].at, max(score[last].at - score[last - 1].at, SHORTEST_WAIT)
+    sent = 0
+    for number in itertools.count(1):
+        frame = encode(_continued(score[last].event, number))
+        sent += len(frame)
+        if sent > ENDLESS_BYTES or begun + number * wait > ENDLESS_SECONDS:
+            return
+        yield begun + number * wait, frame
+
+
+def _has_arguments(event: Event) -> bool:
+    """Whether an event or chunk carries a piece of a function's arguments."""
+    if "type" in event:
+        return event["type"] == "response.function_call_arguments.delta"
+    calls = [choice["delta"].get("tool_calls", ()) for choice in event["choices"]]
+    return any(call["function"]["arguments"] for one in calls for call in one)
+
+
+def _continued(event: Event, number: int) -> Event:
+    """The delta that comes `number` places after `event`."""
+    if "type" in event:
+        place = event["sequence_number"] + number
+        return {**event, "delta": ENDLESS_DELTA, "sequence_number": place}
+    call = {"index": 0, "function": {"arguments": ENDLESS_DELTA}}
+    return {**event, "choices": [{**event["choices"][0], "delta": {"tool_calls": [call]}}]}
 
 
 def error_then_failed(score: Sequence[Due], encode: Encode) -> Iterator[Frame]:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response as Answer
 
 from kit.sandbox import fault_answers as answers
+from kit.sandbox import fault_calls as calls
 from kit.sandbox import fault_scripts as scripts
 from kit.sandbox import fault_streams as streams
 from kit.sandbox.frames import Frame, plain_stream
@@ -31,6 +32,8 @@ class Fault:
     does: str
     refusal: answers.Refusal | None = None
     script: scripts.Script | None = None
+    whole: scripts.Script | None = None
+    """The script of an answer that comes in one piece, where that is another."""
     spoil: streams.Spoil | None = None
     overlooks: frozenset[str] = frozenset()
     """Fields of the request that are ignored."""
@@ -41,6 +44,10 @@ class Fault:
     """Fields of the finished JSON answer that are replaced."""
     delay: float = 0.0
     """Seconds before an answer that is not streamed."""
+
+    def script_for(self, *, streamed: bool) -> scripts.Script | None:
+        """What is said in place of the mind's answer, if anything."""
+        return self.script if streamed or self.whole is None else self.whole
 
     def frames(self, score: Sequence[Due], encode: streams.Encode) -> Iterator[Frame]:
         """The stream of `score`, spoiled or not."""
@@ -106,18 +113,36 @@ FAULTS: dict[str, Fault] = {
     "citation-out-of-range": Fault(
         "Citations whose offsets do not hold.", script=scripts.out_of_range
     ),
+    # called
     "parallel-calls": Fault(
         "Two function calls whose events take turns.",
-        script=scripts.parallel_calls,
+        script=calls.parallel_calls,
         spoil=streams.interleaved,
     ),
     "bad-json-args": Fault(
-        "A function call with half a JSON for arguments.", script=scripts.bad_arguments
+        "A function call with half a JSON for arguments.", script=calls.bad_arguments
     ),
-    "empty-args": Fault(
-        "A function call with no arguments at all.", script=scripts.empty_arguments
+    "empty-args": Fault("A function call with no arguments at all.", script=calls.empty_arguments),
+    "endless-args": Fault(
+        "A function call whose arguments never end: a stream for 64 MiB or 60 seconds, else 4 MiB.",
+        script=calls.endless_arguments,
+        whole=calls.long_arguments,
+        spoil=streams.endless,
     ),
+    "double-encoded-args": Fault(
+        "Arguments that are a JSON string with the object's JSON in it.",
+        script=calls.double_encoded,
+    ),
+    "same-call": Fault("The same function call again and again.", script=calls.same_call),
+    "same-call-always": Fault(
+        "The same function call even where tool_choice forbids it.", script=calls.same_call_always
+    ),
+    "unknown-tool": Fault(
+        "A call of a function that was not offered.", script=calls.unknown_function
+    ),
+    "call-and-text": Fault("A text and a function call in one answer.", script=calls.call_and_text),
     "mcp-approval": Fault("An MCP server's tool waits for approval.", script=scripts.approval),
+    # ended
     "incomplete-tokens": Fault("Ends at max_output_tokens.", script=scripts.out_of_tokens),
     "incomplete-filter": Fault("Ends at the content filter.", script=scripts.filtered),
     "failed": Fault("Ends as failed, with half a text.", script=scripts.failed),

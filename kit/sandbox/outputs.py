@@ -6,7 +6,7 @@ Links in an output become citations.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kit.sandbox.dialogue import Conversation
@@ -18,22 +18,46 @@ LONGEST = 60_000
 MOST_ROWS = 50
 MOST_COLUMNS = 8
 LONG_TEXT = 200
-LINK = re.compile(r"\(?\[([^\[\]\n]{1,300})\]\((https?://[^\s()<>\"]{1,2000})\)\)?")
+DEEPEST = 4
+ADDRESS = r"https?://(?:[^\s()<>\"]|\([^\s()<>\"]{0,200}\)){1,2000}"
+LINK = re.compile(
+    r"(?P<picture>!\[[^\]\n]{0,300}\]\([^)\n]{0,2000}\))|"
+    r"\[(?P<label>(?:[^\[\]\n]|\[[^\[\]\n]{0,100}\]){1,300})\]"
+    rf"\((?P<address>{ADDRESS})(?:\s+(?:\"[^\"\n]{{0,300}}\"|'[^'\n]{{0,300}}'))?\)|"
+    rf"(?P<bare>{ADDRESS})"
+)
+"""A picture, which is no source; a link with its label; an address as it is."""
 
 
 def say_outputs(talk: Conversation) -> Say:
     """The outputs of the functions since the prompt, one section each when there are several."""
     parts = [_part(turn, named=len(talk.outputs) > 1) for turn in talk.outputs]
-    body = "\n\n".join(parts)[:LONGEST]
+    body = _bounded("\n\n".join(parts))
     notice = phrase("from_tools", talk.language)
     return Say(f"{body}\n\n{notice}", links_in(body))
 
 
+def _bounded(text: str) -> str:
+    """A text as far as it is shown: by whole lines, so that no link is cut, and marked as cut."""
+    if len(text) <= LONGEST:
+        return text
+    head = text[:LONGEST]
+    return (head.rpartition("\n")[0] or head) + "\n\n…"
+
+
 def links_in(text: str) -> tuple[Citation, ...]:
-    """A citation for every Markdown link of a text."""
-    return tuple(
-        Citation(match.start(), match.end(), match[2], match[1]) for match in LINK.finditer(text)
-    )
+    """A citation for every link of a text, over the link as it is written."""
+    return tuple(_cited(text, match) for match in LINK.finditer(text) if match["picture"] is None)
+
+
+def _cited(text: str, match: re.Match[str]) -> Citation:
+    start, end = match.span()
+    if (bare := match["bare"]) is not None:
+        address = bare.rstrip(".,;:!?*_'`|\\")
+        return Citation(start, start + len(address), address, address)
+    if text[max(0, start - 1) : start] == "(" and text[end : end + 1] == ")":
+        start, end = start - 1, end + 1
+    return Citation(start, end, match["address"], match["label"].strip("[] ") or match["label"])
 
 
 def _part(turn: Turn, *, named: bool) -> str:
@@ -57,9 +81,17 @@ def readable(output: str) -> str:
 
 def _report(fields: Mapping[str, Any]) -> str | None:
     """The long text that an object is really about, such as a report with its bookkeeping."""
-    texts = [value for value in fields.values() if isinstance(value, str)]
-    longest = max(texts, key=len, default="")
+    longest = max(_texts(fields, 0), key=len, default="")
     return longest.strip() if len(longest) > LONG_TEXT else None
+
+
+def _texts(fields: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """The texts of an object and of the objects in it; rows of a list stay a table."""
+    for value in fields.values():
+        if isinstance(value, str):
+            yield value
+        elif is_mapping(value) and depth < DEEPEST:
+            yield from _texts(value, depth + 1)
 
 
 def _shown(value: Any) -> str:

@@ -84,6 +84,27 @@ PHRASES = {
         "en": "`{tool}` fits, but the prompt does not say: {missing}.",
         "ko": "`{tool}` 함수가 맞지만 다음 값을 알 수 없습니다: {missing}.",
     },
+    "open_subject": {"en": "What should be researched?", "ko": "무엇을 조사할까요?"},
+    "open_period": {
+        "en": "Which years or period should “{topic}” cover?",
+        "ko": "“{topic}”에서 어느 시기를 다룰까요?",
+    },
+    "open_place": {
+        "en": "Which countries or regions should “{topic}” cover?",
+        "ko": "“{topic}”에서 어느 나라나 지역을 다룰까요?",
+    },
+    "open_reader": {
+        "en": "Who will read about “{topic}”, and in which form should it come?",
+        "ko": "“{topic}”에 관한 글은 누가 읽고, 어떤 형식이 좋습니까?",
+    },
+    "answered": {
+        "en": "The answer to “{question}” is “{answer}”.",
+        "ko": "“{question}”에 대한 답은 “{answer}”입니다.",
+    },
+    "calling": {
+        "en": "To answer this I need what `{tool}` returns, so I call it first.",
+        "ko": "답하려면 `{tool}` 함수가 돌려주는 값이 필요해서 먼저 호출합니다.",
+    },
     "and": {"en": " and ", "ko": ", "},
     "example": {"en": "the history of coffee", "ko": "짜장면의 역사를 웹 검색으로 정리해줘"},
 }

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from kit.sandbox.arguments import fill_arguments
-from kit.sandbox.asking import is_asking, topic_of
+from kit.sandbox.arguments import Filled, fill_arguments
+from kit.sandbox.asking import is_asking
+from kit.sandbox.commission import RESEARCH, commissions, is_research
 from kit.sandbox.dialogue import Conversation
 from kit.sandbox.lexicon import concept, meanings, meanings_of, together
 from kit.sandbox.library import Library
@@ -35,8 +36,6 @@ execute handler service please user's helper latest today now
 GENERIC_MEANINGS = together(meanings(word) - concept(word) for word in GENERIC.split())
 WEAK = together(concept(word) for word in ("list", "create", "update", "on", "read"))
 """Concepts of doing anything at all: they count half."""
-RESEARCH = concept("research") | concept("deep")
-ASKS_FOR_RESEARCH = RESEARCH | concept("report") | concept("analyse")
 SEARCH = concept("search") | concept("knowledge")
 VERBS = WEAK | SEARCH | concept("calculate")
 """Concepts that say little of a function whose name goes on to say what of."""
@@ -74,10 +73,16 @@ def plan_calls(ask: Ask, talk: Conversation, library: Library) -> Plan:
     if len(clauses) > 1:
         plans = [_plan_for(clause, offered, talk) for clause in clauses]
         calls = _distinct(call for plan in plans for call in plan.calls)
-        if len(calls) > 1:
+        if len(calls) > 1 and not _is_one_question(calls, offered):
             return Plan(calls[:MOST_CALLS])
     plan = _plan_for(talk.prompt, offered, talk)
     return plan if plan.calls else _last_resort(plan, offered, talk, library)
+
+
+def _is_one_question(calls: tuple[Call, ...], offered: list[FunctionTool]) -> bool:
+    """Whether all clauses are for one run of research, which is given the whole of them."""
+    named = {call.name for call in calls}
+    return all(is_research(tool) for tool in offered if tool.name in named)
 
 
 def _needs_no_tool(talk: Conversation) -> bool:
@@ -103,12 +108,37 @@ def _plan_for(text: str, offered: list[FunctionTool], talk: Conversation) -> Pla
     for score, _, tool in scored:
         if score < ENOUGH:
             break
-        own = own_words(tool)
-        tries = [fill_arguments(tool, source, own) for source in dict.fromkeys((text, asked))]
-        if full := next((filled for filled in tries if not filled.missing), None):
-            return Plan(tuple(_call(tool, one) for one in full.each()), tool.name)
-        best = best if best.tool else Plan((), tool.name, tries[0].missing)
+        filled = _filled(tool, text, talk)
+        if not filled.missing:
+            return Plan(tuple(_call(tool, one) for one in filled.each()), tool.name)
+        best = best if best.tool else Plan((), tool.name, filled.missing)
     return best
+
+
+def _filled(tool: FunctionTool, text: str, talk: Conversation) -> Filled:
+    """Arguments from a text alone, else from it and what it refers back to.
+
+    Research is always told that: whoever runs it has not heard the conversation.
+    """
+    own, asked = own_words(tool), _source(text, talk)
+    sources = (asked,) if is_research(tool) else dict.fromkeys((text, asked))
+    tries = [fill_arguments(tool, source, own) for source in sources]
+    return next((one for one in tries if not one.missing), tries[0])
+
+
+def arguments_of(tool: FunctionTool, talk: Conversation) -> dict[str, object] | None:
+    """The arguments for a function that the prompt asks for; None where it does not say them."""
+    text = talk.prompt[:LONGEST_READ]
+    if fitness(tool, _source(text, talk)) < ENOUGH:
+        return None
+    filled = _filled(tool, text, talk)
+    return None if filled.missing else filled.arguments
+
+
+def insisted_arguments(tool: FunctionTool, talk: Conversation) -> dict[str, object]:
+    """The same for a caller who insists: what is missing is filled with the prompt itself."""
+    source = _source(talk.prompt[:LONGEST_READ], talk)
+    return fill_arguments(tool, source, own_words(tool), insist=True).arguments
 
 
 def _last_resort(
@@ -140,16 +170,14 @@ def _searches_anything(tool: FunctionTool) -> bool:
 def _insisted(offered: list[FunctionTool], talk: Conversation) -> Call:
     """The call the caller insists on: the best there is, its gaps filled with the prompt itself."""
     tool = max(offered, key=lambda one: fitness(one, talk.prompt))
-    filled = fill_arguments(tool, _source(talk.prompt, talk), own_words(tool), insist=True)
-    return _call(tool, filled.arguments)
+    return _call(tool, insisted_arguments(tool, talk))
 
 
 def fitness(tool: FunctionTool, text: str) -> float:
     """How much of a text's words are the function's; from `ENOUGH` on it is asked for."""
     asked = _asked(text)
     if is_research(tool):
-        wanted = ASKS_FOR_RESEARCH & asked
-        return (3.0 if wanted & RESEARCH else 2.0) if wanted and _subject(text) else 0.0
+        return (3.0 if RESEARCH & asked else ENOUGH) if commissions(text) else 0.0
     name = meanings_of(tool.name) - GENERIC_MEANINGS
     about = meanings_of(tool.description) - GENERIC_MEANINGS
     about |= meanings_of(" ".join(properties_of(tool.parameters))) - GENERIC_MEANINGS
@@ -172,15 +200,6 @@ def _name_words(tool: FunctionTool) -> list[str]:
 def _names_its_object(shared: frozenset[str]) -> bool:
     verbs = {word for word in shared if concept(word) & VERBS}
     return bool(shared - VERBS - verbs)
-
-
-def is_research(tool: FunctionTool) -> bool:
-    """Whether a function speaks of research in its name, or of deep research in its description."""
-    name = meanings_of(tool.name)
-    about = meanings_of(tool.description)
-    return bool(concept("research") & name) or (
-        bool(concept("research") & about) and bool(concept("deep") & (about | name))
-    )
 
 
 def own_words(tool: FunctionTool) -> frozenset[str]:
@@ -220,12 +239,6 @@ def _members(tool: FunctionTool, text: str) -> float:
             isinstance(one, str) and len(one) > 2 and one.lower() in lowered for one in members
         )
     return min(2.0, 1.0 * found)
-
-
-def _subject(text: str) -> bool:
-    """Whether something is left to research when the words of research are taken away."""
-    words = topic_of(text).words
-    return any(not (concept(word.text) & ASKS_FOR_RESEARCH) and not word.light for word in words)
 
 
 def _source(text: str, talk: Conversation) -> str:

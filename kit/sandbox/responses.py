@@ -131,8 +131,8 @@ class Responses:
         conversation = read_conversation([*history, *request.items])
         ask = ask_of(request, conversation)
         wishes = Wishes(request.reasoning_wanted, request.parallel, request.max_tool_calls)
-        if fault.script:
-            outcome = fault.script(ask)
+        if script := fault.script_for(streamed=request.stream or request.background):
+            outcome = script(ask)
         else:
             outcome = decide(self.sandbox, ask, conversation, wishes)
         return self._timed(request, ask, outcome)

@@ -200,8 +200,32 @@ def is_greeting(prompt: str) -> bool:
     return bool(GREETING.match(prompt.strip()))
 
 
+CLAUSE = re.compile(r"(?i)[,.;!~…\n]+\s*|\s+[-–—]\s+|\s+(?:and|but)\s+")
+THANKS_FOR = re.compile(
+    r"(?i)^\W*(?:(?:ok(?:ay)?|great|good|nice|wow|oh|yes|well|many|huge|big)\s+)*(?:thanks?(?!\s+to\b)|thank\s+you|thx|"
+    r"cheers|i\s+(?:really\s+)?appreciate)\b(?:\s+(?:you|so|very|really|much|a\s+lot|again|everyone|in\s+advance|"
+    r"(?:for|that|this|your|the)\b.*))*\W*$|"
+    r"(?:고마(?:워|웠)|고맙(?!겠)|감사(?:합|해|하(?!겠)|드(?!리겠)|했)|땡큐|수고\s*(?:하셨|했|많))\S*(?:\s+(?:정말|진짜|아주))?\W*$"
+)
+PRAISE = re.compile(
+    r"(?i)\b(?:great|good|nice|helpful|useful|excellent|perfect|awesome|amazing|wonderful|interesting|brilliant|detailed|thorough|clear|"
+    r"well\s+done|(?:enjoyed|loved|learned|helped|liked)\b)|"
+    r"(?:잘|재미있게|즐겁게)\s*(?:읽|봤|보았|받|썼|쓰|됐|이해)|도움|좋(?:네|아|았|군|습)|자세하|유익|훌륭|최고|대단|재미있|"
+    r"(?:정말|진짜|아주)$|^\W*(?:wow|oh|ok(?:ay)?|yes|well|와|오|네|아)\W*$"
+)
+LONGEST_THANKS = 200
+
+
 def is_thanks(prompt: str) -> bool:
-    return bool(THANKS.match(prompt.strip()))
+    """Whether a prompt gives thanks, or a goodbye, and says nothing else than why."""
+    prompt = prompt.strip()
+    if THANKS.match(prompt):
+        return True
+    if len(prompt) > LONGEST_THANKS or "?" in prompt:
+        return False
+    clauses = [clause for clause in CLAUSE.split(prompt) if re.search(r"\w", clause)]
+    given = [clause for clause in clauses if THANKS_FOR.search(clause)]
+    return bool(given) and all(one in given or PRAISE.search(one) for one in clauses)
 
 
 def asks_about_itself(prompt: str) -> bool:

@@ -1,4 +1,7 @@
-"""Every fault, by what comes on the wire; a fault that nothing here shows fails the last test."""
+"""Every fault, by what comes on the wire; a fault that nothing here shows fails the last test.
+
+Faults in the calling of functions are shown in `test_wire_fault_calls`.
+"""
 
 import json
 import time
@@ -8,6 +11,7 @@ import pytest
 
 from kit.sandbox.fault_scripts import TANGLED
 from kit.sandbox.faults import FAULTS
+from tests.sandbox import test_wire_fault_calls
 
 TERMINAL = {"response.completed", "response.failed", "response.incomplete"}
 TEXT = "some words to be cut in the middle of the answer, more or less"
@@ -372,7 +376,8 @@ def test_a_research_model_can_have_faults_too(http):
 
 
 def test_every_fault_has_a_row_here():
-    tested = {name.removeprefix("test_").replace("_", "-") for name in globals()}
+    both = [*globals(), *vars(test_wire_fault_calls)]
+    tested = {name.removeprefix("test_").replace("_", "-") for name in both}
     tested |= {*REFUSALS, "html-502", "500", "429-once", "bad-json-args", "empty-args"}
     tested |= {"incomplete-tokens", "incomplete-filter", "failed-limit"}
     assert set(FAULTS) <= tested
