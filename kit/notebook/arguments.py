@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.errors import InputError
-from kit.notebook.options import OPTIONS, Api, Option, known_options, options_of
+from kit.notebook.options import OPTIONS, Api, Magic, Option, known_options, options_of
 from kit.notebook.splitting import Word, split_assignment, split_words
 
-__all__ = ["Command", "manual", "nearest", "parse"]
+__all__ = ["Command", "Commission", "manual", "nearest", "parse", "parse_research"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,10 @@ class Command:
     system: str | None = None
     continues: bool = False
     web_search: bool = False
+    auto_tool_call: bool = False
+    tools: tuple[str, ...] = ()
+    budget: float | None = None
+    yes: bool = False
     background: bool = False
     out: str | None = None
     schema: str | None = None
@@ -45,17 +49,54 @@ class Command:
         """The variables that get the Answer."""
         return tuple(name for name in (self.out, self.assigned) if name)
 
+    @property
+    def works(self) -> bool:
+        """Whether the model may call functions."""
+        return self.auto_tool_call or bool(self.tools)
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """What the line of `%%research` asks for; the fields are those of the option table."""
+
+    model: str | None = None
+    system: str | None = None
+    budget: float | None = None
+    out: str | None = None
+    contexts: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    max_tool_calls: int | None = None
+    clarify: bool = False
+    wait: bool = False
+    format: str = "markdown_brief"
+    quiet: bool = False
+    help: bool = False
+    assigned: str | None = None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The variables that get the Run."""
+        return tuple(name for name in (self.out, self.assigned) if name)
+
+
+def parse_research(line: str) -> Commission:
+    """The commission on the line after `%%research`. Raises InputError."""
+    values = _values("research", line)
+    return Commission(help=True) if values.get("help") else Commission(**values)
+
 
 def parse(api: Api, line: str) -> Command:
     """The command on the line after `%%chat` or `%%responses`. Raises InputError."""
-    assignment, rest = split_assignment(line)
-    values = _read(api, split_words(rest))
+    values = _values(api, line)
     if values.get("help"):
         return Command(api, help=True)
-    if assignment:
-        values["assigned"] = assignment.name
-        values["quiet"] = assignment.silent or values.get("quiet", False)
     command = Command(api, **values)
+    if command.works and (command.background or command.no_stream):
+        other = "--background" if command.background else "--no-stream"
+        raise InputError(f"{other} and --auto-tool-call exclude each other; leave one of them out.")
+    if (command.budget is not None or command.yes) and not command.works:
+        given = "--yes" if command.yes else "--budget"
+        raise InputError(f"{given} is for a model that calls functions: add --auto-tool-call.")
     if command.background and command.format in ("json", "code"):
         raise InputError(
             f"--background returns before there is an answer, so -f {command.format} has nothing "
@@ -64,7 +105,16 @@ def parse(api: Api, line: str) -> Command:
     return command
 
 
-def _read(api: Api, words: list[Word]) -> dict[str, Any]:
+def _values(magic: Magic, line: str) -> dict[str, Any]:
+    assignment, rest = split_assignment(line)
+    values = _read(magic, split_words(rest))
+    if assignment:
+        values["assigned"] = assignment.name
+        values["quiet"] = assignment.silent or values.get("quiet", False)
+    return values
+
+
+def _read(api: Magic, words: list[Word]) -> dict[str, Any]:
     options = known_options(api)
     values: dict[str, Any] = {}
     waiting = iter(words)
@@ -95,7 +145,7 @@ def _value(name: str, option: Option, word: Word | None, options: dict[str, Opti
     return word.text
 
 
-def _complaint(api: Api, word: Word, name: str) -> str:
+def _complaint(api: Magic, word: Word, name: str) -> str:
     """What to say about a word that is no option of this magic."""
     magic = f"%%{api}"
     if word.quoted or not name.startswith("-"):
@@ -107,7 +157,7 @@ def _complaint(api: Api, word: Word, name: str) -> str:
         )
     elsewhere = next((option for option in OPTIONS if name in option.names), None)
     if elsewhere is not None:
-        return f"{name} is an option of %%{elsewhere.apis[0]}; {magic} does not take it."
+        return f"{name} is an option of %%{elsewhere.magics[0]}; {magic} does not take it."
     near = nearest(name, known_options(api))
     suggestion = f"did you mean {near}? " if near else ""
     taken = " ".join(option.names[0] for option in options_of(api))
@@ -128,26 +178,42 @@ def _short(text: str, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def manual(api: Api) -> str:
+def manual(api: Magic) -> str:
     """The help of a magic, as plain text."""
     rows = [
         (", ".join(option.names) + (f" {option.value}" if option.value else ""), option.help)
         for option in options_of(api)
     ]
     width = max(len(left) for left, _ in rows)
-    asks = "the chat completions API" if api == "chat" else "the responses API"
+    name, kind = ("run", "Run") if api == "research" else ("answer", "Answer")
     return "\n".join(
         [
             f"%%{api} [options]",
             "the prompt, on the lines below",
             "",
-            f"Asks the model through {asks} and shows its answer as it comes.",
-            "`_` and `kit.last` hold the Answer.",
+            *_ABOUT[api],
             "",
             *(f"  {left:<{width}}  {right}" for left, right in rows),
             "",
-            f"  %%{api} answer <<     puts the Answer into `answer` and shows nothing",
-            f"  %%{api} answer = <<   puts it there and shows it",
+            f"  %%{api} {name} <<     puts the {kind} into `{name}` and shows nothing",
+            f"  %%{api} {name} = <<   puts it there and shows it",
             "  {{name}} in the prompt   the variable's value; \\{{ sends the braces as they are",
         ]
     )
+
+
+_ABOUT: dict[Magic, tuple[str, ...]] = {
+    "chat": (
+        "Asks the model through the chat completions API and shows its answer as it comes.",
+        "`_` and `kit.last` hold the Answer.",
+    ),
+    "responses": (
+        "Asks the model through the responses API and shows its answer as it comes.",
+        "`_` and `kit.last` hold the Answer.",
+    ),
+    "research": (
+        "Starts a research run and gives the cell back at once; the card goes on by itself.",
+        "The run goes on whatever happens to this notebook. `_` holds the Run.",
+        "%research list | show ID | resume ID | cancel ID | delete ID",
+    ),
+}

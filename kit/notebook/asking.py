@@ -36,12 +36,21 @@ class Question:
     """The same as items, for the conversation."""
     options: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    work: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What goes along where the model may call functions: which, who says yes, how much."""
 
 
 def question_of(
-    command: Command, body: str, variables: Mapping[str, Any], session: Session
+    command: Command,
+    body: str,
+    variables: Mapping[str, Any],
+    session: Session,
+    approve: str | None = None,
 ) -> Question:
-    """The question a cell asks. Raises InputError before anything is sent."""
+    """The question a cell asks. `approve`: who says yes to calls, unless the command does.
+
+    Raises InputError before anything is sent.
+    """
     filled = fill(body.replace("\r\n", "\n"), variables)
     prompt = filled.text.strip("\n")
     if not prompt.strip():
@@ -60,7 +69,33 @@ def question_of(
     given = {name: value for name, value in options.items() if value is not None}
     turn = _turn(command, prompt, variables)
     alone = not (command.images or command.files)
-    return Question(command, prompt if alone else turn, turn, given, filled.notes)
+    work = _work(command, variables, approve) if command.works else {}
+    return Question(command, prompt if alone else turn, turn, given, filled.notes, work)
+
+
+def _work(command: Command, variables: Mapping[str, Any], approve: str | None) -> dict[str, Any]:
+    tools = [_tool(name, variables) for name in command.tools] if command.tools else None
+    given = {
+        "tools": tools,
+        "budget": command.budget,
+        "approve": "always" if command.yes else approve,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _tool(name: str, variables: Mapping[str, Any]) -> Any:
+    """A function of the notebook, else a registered one, else one of the toolkit's own."""
+    from kit.tools import registered
+
+    value = variables.get(name)
+    names = [tool.name for tool in registered()]
+    if callable(value) and not isinstance(value, type) and name not in names:
+        return value
+    if name in names or name == "deep_research":
+        return name
+    near = nearest(name, ["deep_research", *names])
+    hint = f"; did you mean {near}?" if near else "."
+    raise InputError(f"--tools {name}: there is no function of that name{hint} See kit.tool.")
 
 
 def _turn(
@@ -203,7 +238,7 @@ class _Attempt:
         if command.no_stream:
             call = client.chat if command.api == "chat" else client.respond
             return call(prompt, **self.question.options)
-        with client.stream(prompt, api=command.api, **self.question.options) as stream:
+        with self._open(client) as stream:
             self.stream = stream
             try:
                 self._follow(stream)
@@ -212,22 +247,37 @@ class _Attempt:
                 raise
             return stream.answer
 
+    def _open(self, client: Any) -> Any:
+        question = self.question
+        open_stream = client.stream_tools if question.command.works else client.stream
+        api = question.command.api
+        return open_stream(question.prompt, api=api, **question.options, **question.work)
+
     def _follow(self, stream: Any) -> None:
-        progress = Progress(time.monotonic())
+        progress = _progress_of(self.question.command)
         while (events := stream.poll(_POLL)) is not None:
             for event in events:
                 progress.note(event)
             if self.screen.is_due():  # the text is put together only where it is shown
-                self.screen.show(stream.text, progress.line(time.monotonic()))
+                line = progress.line(time.monotonic())
+                self.screen.show(stream.text, line, progress.cards())
 
     def partial(self, carried: Any) -> Any:
         """What an error carried, else what the stream has; None when nothing arrived."""
         answer = carried if self.whole is None else self.whole
         if answer is None and self.stream is not None:
             answer = self.stream.partial
-        if answer is None or not (answer.text or answer.output or answer.id):
+        if answer is None or not (answer.text or answer.output or answer.id or answer.tool_calls):
             return None
         return answer
+
+
+def _progress_of(command: Command) -> Any:
+    if not command.works:
+        return Progress(time.monotonic())
+    from kit.notebook.workbench import Workbench
+
+    return Workbench(time.monotonic())
 
 
 def _unfinished(partial: Any, why: str) -> Any:
@@ -248,6 +298,10 @@ def _interrupted(partial: Any, question: Question, *, whole: bool) -> Interrupte
             f"Stopped; the request is closed. What had arrived "
             f"({len(partial.text):,} characters) is in {where}."
         )
+    running = [call.run for call in getattr(partial, "tool_calls", ()) if call.run is not None]
+    if running and not whole:
+        told = f"The research goes on: kit.run({running[0].id!r}) finds it again."
+        error = Interrupted(f"{error}\n{told}")
     error.answer = partial
     return error
 

@@ -6,6 +6,7 @@ Never asks a gateway. In the prompt below, `{{` completes names of variables.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,8 +15,8 @@ from kit.notebook.session import Session
 
 __all__ = ["matcher_for", "offers"]
 
-_FIRST_LINE = re.compile(r"\s*%%?(chat|responses)\s(.*)", re.S)
-_CONTROL_LINE = re.compile(r"\s*%kit\s+(.*)", re.S)
+_FIRST_LINE = re.compile(r"\s*%%(chat|responses|research)\s(.*)", re.S)
+_CONTROL_LINE = re.compile(r"\s*%(kit|research)\s+(.*)", re.S)
 _HOLE = re.compile(r"\{\{\s*(\w*)$")
 
 Offers = tuple[str, list[str]]
@@ -53,7 +54,7 @@ def offers(
         if (match := _FIRST_LINE.match(before)) is not None:
             return _on_first_line(match[1], match[2], variables, session)
         if (match := _CONTROL_LINE.match(before)) is not None:
-            return _on_control_line(match[1], session)
+            return _on_control_line(match[1], match[2], session)
         return None
     hole = _HOLE.search(before)
     if hole is None or _FIRST_LINE.match(f"{lines[0]} ") is None:
@@ -89,11 +90,22 @@ def _values(option: Option, variables: Iterable[str], session: Session) -> list[
             return sorted(session.models)
         case "variables":
             return _public(variables)
+        case "tools":
+            return ["deep_research", *_tools()]
         case _:
             return None
 
 
-def _on_control_line(line: str, session: Session) -> Offers | None:
+def _tools() -> list[str]:
+    schema = sys.modules.get("kit.tools.schema")  # nothing is registered before it was loaded
+    return [tool.name for tool in schema.registered()] if schema else []
+
+
+def _on_control_line(magic: str, line: str, session: Session) -> Offers | None:
+    if magic == "research":
+        from kit.notebook.research import COMMANDS
+
+        return None if len(line.split()) > 1 else (line.strip(), _starting(line.strip(), COMMANDS))
     from kit.notebook.control import SUBCOMMANDS
 
     words = line.split()

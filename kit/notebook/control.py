@@ -203,7 +203,8 @@ _HELP = (
     ("%kit logout [ADDRESS]", "forget it"),
     ("%kit trust", "let this folder's .env name the gateway's address"),
     ("%kit nest", "make asyncio.run() work in cells"),
-    ("%%chat --help", "the options of %%chat; %%responses has its own"),
+    ("%%chat --help", "the options of %%chat; %%responses and %%research have their own"),
+    ("%research help", "what there is for research runs"),
 )
 
 SUBCOMMANDS: dict[str, Callable[[list[str], Session], str]] = {

@@ -1,4 +1,4 @@
-"""`%%chat`, `%%responses` and `%kit`: parse, ask, remember.
+"""`%%chat`, `%%responses`, `%%research` and `%kit`: parse, ask, remember.
 
     parse       the line becomes a Command, the cell a Question
     ask         through the client everybody shares, shown as it comes
@@ -13,9 +13,10 @@ import re
 from typing import Any, cast
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from traitlets import Enum
 
 from kit.errors import InputError
-from kit.notebook.arguments import manual, parse
+from kit.notebook.arguments import manual, parse, parse_research
 from kit.notebook.asking import ask, question_of
 from kit.notebook.completion import matcher_for
 from kit.notebook.edge import at_the_edge
@@ -23,16 +24,23 @@ from kit.notebook.options import Api
 from kit.notebook.render import plain
 from kit.notebook.screens import screen_for
 from kit.notebook.session import current
-from kit.notebook.unfinished import go_on_behind
+from kit.notebook.unfinished import go_on_behind, news_of_runs
 
 __all__ = ["KitMagics", "load", "unload"]
 
-_NAMES = ("chat", "responses")
+_NAMES = ("chat", "responses", "research")
 
 
 @magics_class
 class KitMagics(Magics):
     """The magics of one shell."""
+
+    approve = Enum(
+        ("paid", "ask", "always", "never"),
+        default_value="paid",
+        help="Who says yes before a model's call runs: `paid` asks before what costs money, `ask` "
+        "before every call, `always` and `never` ask nobody.",
+    ).tag(config=True)
 
     @no_var_expand
     @line_cell_magic
@@ -47,6 +55,12 @@ class KitMagics(Magics):
         at_the_edge(lambda: self._run("responses", line, cell), current)
 
     @no_var_expand
+    @line_cell_magic
+    def research(self, line: str, cell: str | None = None) -> None:
+        """Start a research run that nothing kills. `%%research --help` lists the options."""
+        at_the_edge(lambda: self._research(line, cell), current)
+
+    @no_var_expand
     @line_magic
     def kit(self, line: str) -> None:
         """What is configured, and how to change it. `%kit help` lists what there is."""
@@ -56,6 +70,18 @@ class KitMagics(Magics):
         from kit.notebook.control import control
 
         print(plain(control(line, current)))
+
+    def _research(self, line: str, cell: str | None) -> None:
+        from kit.notebook.research import control_runs, start
+
+        shell = cast(Any, self.shell)
+        if cell is None:
+            return control_runs(line, shell)
+        commission = parse_research(line)
+        if commission.help:
+            print(manual("research"))
+        else:
+            _leave_in_underscore(shell, start(commission, cell, shell))
 
     def _run(self, api: Api, line: str, cell: str | None) -> None:
         if cell is None and not {"-h", "--help"}.intersection(line.split()):
@@ -68,7 +94,8 @@ class KitMagics(Magics):
             print(manual(api))
             return
         shell = cast(Any, self.shell)
-        question = question_of(command, cell, shell.user_ns, current)
+        approve = None if self.approve == "paid" else self.approve
+        question = question_of(command, cell, shell.user_ns, current, approve)
         from kit import connect
 
         still = command.no_stream or command.background
@@ -105,7 +132,7 @@ def keep_empty_bodies(lines: list[str]) -> list[str]:
     """
     if not lines:
         return lines
-    match = re.match(r"%%(chat|responses)(?=\s|$)[ \t]*(.*?)\s*$", lines[0], re.S)
+    match = re.match(r"%%(chat|responses|research)(?=\s|$)[ \t]*(.*?)\s*$", lines[0], re.S)
     if match is None:
         return lines
     return [f"%%{match[1]} {match[2]}\n", *(lines[1:] or ["\n"])]
@@ -119,12 +146,14 @@ keep_empty_bodies.has_side_effects = True  # type: ignore[attr-defined]
 def load(shell: Any) -> None:
     """Give the shell its magics, completion, and cells with nothing below the first line.
 
-    Research that an earlier kernel left unfinished goes on behind it.
+    One line says where there is news of research; what an earlier kernel left unfinished goes on.
     """
     unload(shell)
     shell.register_magics(KitMagics)
     shell.input_transformers_cleanup.append(keep_empty_bodies)
     shell.Completer.custom_matchers.append(matcher_for(shell, current))
+    if (news := news_of_runs()) is not None:
+        print(news)
     go_on_behind()
 
 

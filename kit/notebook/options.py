@@ -1,4 +1,4 @@
-"""The options of `%%chat` and `%%responses`, as one table.
+"""The options of `%%chat`, `%%responses` and `%%research`, as one table.
 
 Parsing, help and Tab completion all read this table, so none of them can fall behind.
 """
@@ -13,11 +13,16 @@ from typing import Any, Literal
 from kit.errors import InputError
 from kit.notebook.splitting import variable_name, writable_name
 
-__all__ = ["FORMATS", "OPTIONS", "Api", "Option", "known_options", "options_of"]
+__all__ = ["FORMATS", "OPTIONS", "Api", "Magic", "Option", "known_options", "options_of"]
 
 Api = Literal["chat", "responses"]
+Magic = Literal["chat", "responses", "research"]
 
 FORMATS = ("markdown", "text", "json", "code")
+REPORTS = ("markdown_brief", "markdown_report", "json_outline")
+ASKING: tuple[Magic, ...] = ("chat", "responses")
+RESEARCH: tuple[Magic, ...] = ("research",)
+EVERY: tuple[Magic, ...] = (*ASKING, *RESEARCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Option:
     choices: tuple[str, ...] = ()
     completes: str = ""
     repeats: bool = False
-    apis: tuple[Api, ...] = ("chat", "responses")
+    magics: tuple[Magic, ...] = ASKING
 
     @property
     def long(self) -> str:
@@ -48,10 +53,31 @@ def _text(word: str, option: str) -> str:
     return word
 
 
-def _format(word: str, option: str) -> str:
-    if word not in FORMATS:
-        raise InputError(f"{option}: there is no format {word!r}; there are {', '.join(FORMATS)}.")
-    return word
+def _one_of(words: tuple[str, ...]) -> Callable[[str, str], str]:
+    def read(word: str, option: str) -> str:
+        if word not in words:
+            there = ", ".join(words)
+            raise InputError(f"{option}: there is no format {word!r}; there are {there}.")
+        return word
+
+    return read
+
+
+def _names(word: str, option: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in word.split(",") if name.strip())
+    if not names:
+        raise InputError(f"{option} needs the names of functions, like {option} weather,population")
+    return names
+
+
+def _dollars(word: str, option: str) -> float:
+    try:
+        dollars = float(word.removeprefix("$"))
+    except ValueError:
+        dollars = 0.0
+    if not (math.isfinite(dollars) and dollars > 0):
+        raise InputError(f"{option} needs US dollars above 0, like {option} 2, not {word!r}.")
+    return dollars
 
 
 def _count(word: str, option: str) -> int:
@@ -75,15 +101,52 @@ def _seconds(word: str, option: str) -> float:
 
 
 OPTIONS = (
-    Option(("-m", "--model"), "model", "the model that answers", "NAME", _text, completes="models"),
-    Option(("-s", "--system"), "system", "how to answer: the system prompt", "TEXT", _text),
+    Option(
+        ("-m", "--model"),
+        "model",
+        "the model that answers",
+        "NAME",
+        _text,
+        completes="models",
+        magics=EVERY,
+    ),
+    Option(
+        ("-s", "--system"),
+        "system",
+        "how to answer: the system prompt",
+        "TEXT",
+        _text,
+        magics=EVERY,
+    ),
     Option(("-c", "--continue"), "continues", "go on with the last cell's conversation"),
-    Option(("--web-search",), "web_search", "let the model search the web", apis=("responses",)),
+    Option(("--web-search",), "web_search", "let the model search the web", magics=("responses",)),
+    Option(
+        ("--auto-tool-call",),
+        "auto_tool_call",
+        "let the model call your functions (see kit.tool), and research where it finds it needs to",
+    ),
+    Option(
+        ("--tools",),
+        "tools",
+        "these functions alone, and deep_research where it is named; implies --auto-tool-call",
+        "A,B",
+        _names,
+        completes="tools",
+    ),
+    Option(
+        ("--budget",),
+        "budget",
+        "the most it may cost, in US dollars; also the yes to research that costs money",
+        "USD",
+        _dollars,
+        magics=EVERY,
+    ),
+    Option(("--yes",), "yes", "yes to every call, whatever it costs"),
     Option(
         ("--background",),
         "background",
         "start it and return at once; fetch it later by its id",
-        apis=("responses",),
+        magics=("responses",),
     ),
     Option(
         ("-o", "--out"),
@@ -93,6 +156,44 @@ OPTIONS = (
         writable_name,
         completes="variables",
     ),
+    Option(
+        ("-o", "--out"),
+        "out",
+        "put the Run into this variable",
+        "NAME",
+        writable_name,
+        completes="variables",
+        magics=RESEARCH,
+    ),
+    Option(
+        ("--context",),
+        "contexts",
+        "a variable with what is known already; may be given several times",
+        "NAME",
+        variable_name,
+        completes="variables",
+        repeats=True,
+        magics=RESEARCH,
+    ),
+    Option(
+        ("--constraint",),
+        "constraints",
+        "what the report has to keep to; may be given several times",
+        "TEXT",
+        _text,
+        repeats=True,
+        magics=RESEARCH,
+    ),
+    Option(
+        ("--max-tool-calls",),
+        "max_tool_calls",
+        "a bound on searches",
+        "COUNT",
+        _count,
+        magics=RESEARCH,
+    ),
+    Option(("--clarify",), "clarify", "be asked at most three questions first", magics=RESEARCH),
+    Option(("--wait",), "wait", "wait for the report: the cell stays busy", magics=RESEARCH),
     Option(
         ("--schema",),
         "schema",
@@ -137,20 +238,30 @@ OPTIONS = (
         "format",
         "how the answer is shown; code also goes into the next cell",
         "FORMAT",
-        _format,
+        _one_of(FORMATS),
         choices=FORMATS,
         completes="choices",
     ),
-    Option(("-q", "--quiet"), "quiet", "show nothing"),
-    Option(("-h", "--help"), "help", "show this help"),
+    Option(
+        ("-f", "--format"),
+        "format",
+        "a page, a long report, or an outline as JSON",
+        "FORMAT",
+        _one_of(REPORTS),
+        choices=REPORTS,
+        completes="choices",
+        magics=RESEARCH,
+    ),
+    Option(("-q", "--quiet"), "quiet", "show nothing", magics=EVERY),
+    Option(("-h", "--help"), "help", "show this help", magics=EVERY),
 )
 
 
-def options_of(api: Api) -> tuple[Option, ...]:
+def options_of(magic: Magic) -> tuple[Option, ...]:
     """The options that this magic takes."""
-    return tuple(option for option in OPTIONS if api in option.apis)
+    return tuple(option for option in OPTIONS if magic in option.magics)
 
 
-def known_options(api: Api) -> dict[str, Option]:
+def known_options(magic: Magic) -> dict[str, Option]:
     """The options that this magic takes, by each of their names."""
-    return {name: option for option in options_of(api) for name in option.names}
+    return {name: option for option in options_of(magic) for name in option.names}

@@ -40,6 +40,10 @@ class Progress:
             case _:
                 pass
 
+    def cards(self) -> list[Any]:
+        """None: nothing is called."""
+        return []
+
     def line(self, now: float) -> str:
         """One line such as `searching: jajangmyeon… 3 s`, "" when there is nothing to say."""
         if not self._doing:

@@ -39,14 +39,12 @@ def plain(text: str) -> str:
 
 def bundle_of(answer: Any, format: str, notes: Sequence[str] = ()) -> Bundle:
     """The one static output of a cell. Raises ProtocolError for `json` when there is none."""
-    from kit.gateway.show import plain_of
-
     if format == "json":
         return _with_notes(_json_bundle(answer), notes)
-    if format == "text":
-        return _with_notes({"text/plain": plain(plain_of(answer))}, notes)
     bundle = dict(answer._repr_mimebundle_())
     bundle["text/plain"] = plain(bundle["text/plain"])
+    if format == "text":
+        bundle = {"text/plain": bundle["text/plain"]}
     return _with_notes(bundle, notes)
 
 
@@ -58,18 +56,23 @@ def ending_of(answer: Any, notes: Sequence[str] = ()) -> str:
     return "\n".join([ending.strip("\n"), *notes]).strip("\n")
 
 
-def live_bundle(text: str, status: str) -> Bundle:
-    """What is shown while the text grows: the text so far, and what the model does."""
-    from kit.clean import clean_markdown
+def live_bundle(text: str, status: str, cards: Sequence[Any] = ()) -> Bundle:
+    """What is shown while the text grows: cards of what was called, the text so far, and what the
+    model does. As HTML where there are cards, else as Markdown alone."""
+    from kit.clean import clean_html, clean_markdown
 
     plain_text = plain(text)
     if status:
         plain_text = f"{plain_text}\n\n{plain(status)}".strip("\n")
         text = f"{with_fence_closed(text)}\n\n*{_literal(status)}*"
-    return {
-        "text/plain": plain_text,
-        "text/markdown": clean_markdown(with_fence_closed(text)),
-    }
+    markdown = with_fence_closed(text)
+    bundle = {"text/plain": plain_text, "text/markdown": clean_markdown(markdown)}
+    if not cards:
+        return bundle
+    from kit.gateway.card import bundle_of_card, together
+
+    bundle["text/html"] = clean_html(markdown)
+    return together([*(bundle_of_card(card) for card in cards), bundle])
 
 
 def _literal(text: str) -> str:

@@ -32,7 +32,7 @@ class Screen(Protocol):
 
     def is_due(self) -> bool: ...
 
-    def show(self, text: str, status: str) -> None: ...
+    def show(self, text: str, status: str, cards: Sequence[Any] = ()) -> None: ...
 
     def finish(self, answer: Any, notes: Sequence[str]) -> None: ...
 
@@ -61,7 +61,7 @@ class NoScreen:
     def is_due(self) -> bool:
         return False
 
-    def show(self, text: str, status: str) -> None:
+    def show(self, text: str, status: str, cards: Sequence[Any] = ()) -> None:
         pass
 
     def finish(self, answer: Any, notes: Sequence[str]) -> None:
@@ -114,19 +114,19 @@ class LiveScreen(StillScreen):
         super().__init__(shell, format)
         self._handle: Any = None
         self._due = 0.0  # not known before the call has begun
-        self._shown = ("", "")
+        self._shown: tuple[Any, ...] = ("", "", [])
 
     def is_due(self) -> bool:
         self._due = self._due or time.monotonic() + _FIRST_SHOWN
         return time.monotonic() >= self._due
 
-    def show(self, text: str, status: str) -> None:
-        if (text, status) == self._shown or not (text or status):
+    def show(self, text: str, status: str, cards: Sequence[Any] = ()) -> None:
+        if (text, status, cards) == self._shown or not (text or status or cards):
             return
         started = time.monotonic()
-        self._shown = (text, status)
-        as_text = self._format == "text"
-        self._place({"text/plain": plain(text or status)} if as_text else live_bundle(text, status))
+        self._shown = (text, status, cards)
+        bundle = live_bundle(text, status, cards)
+        self._place({"text/plain": bundle["text/plain"]} if self._format == "text" else bundle)
         now = time.monotonic()
         self._due = now + pause_for(len(text), now - started)
 
@@ -151,12 +151,14 @@ class TerminalScreen(NoScreen):
     def __init__(self, shell: Any, format: str) -> None:
         super().__init__(shell, format)
         self._written = ""
+        self._told: list[str] = []
         self._due = 0.0
 
     def is_due(self) -> bool:
         return time.monotonic() >= self._due
 
-    def show(self, text: str, status: str) -> None:
+    def show(self, text: str, status: str, cards: Sequence[Any] = ()) -> None:
+        self._tell(cards)
         if not text.startswith(self._written):  # the gateway says at the end that it meant another
             self._write("\n\n")
             self._written = ""
@@ -175,6 +177,18 @@ class TerminalScreen(NoScreen):
         self.show(partial.text or partial.refusal, "")
         ending = ending_of(partial, notes)
         self._write(f"\n\n{ending}\n" if ending else "\n")
+
+    def _tell(self, cards: Sequence[Any]) -> None:
+        """A line when a call begins, and one when it has ended."""
+        from kit.gateway.card import bundle_of_card
+
+        for place, card in enumerate(cards):
+            said = card.status
+            if place == len(self._told):
+                self._told.append("")
+            if said != self._told[place]:
+                self._told[place] = said
+                self._write(f"{plain(bundle_of_card(card)['text/plain'])}\n")
 
     def _write(self, text: str) -> None:
         if text:

@@ -1,7 +1,8 @@
-"""Research that an earlier kernel left unfinished goes on when the next one loads the extension.
+"""Research of earlier kernels, when the next one loads the extension: what there is, and on it goes.
 
-Rule: loading waits for nothing and fails for nothing. A thread looks a moment later, when the load
-and what a person runs with it have had the processor, and starts the relay where there is work.
+Rule: loading waits for nothing and fails for nothing. What is said at once is read off this user's
+own files; a thread looks a moment later, when the load and what a person runs with it have had the
+processor, and starts the relay where there is work.
 """
 
 from __future__ import annotations
@@ -10,11 +11,39 @@ import logging
 import threading
 import time
 
-__all__ = ["go_on_behind"]
+__all__ = ["go_on_behind", "news_of_runs"]
 
 LATER_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
+
+
+def news_of_runs() -> str | None:
+    """One line on runs that go on or have ended since the user looked; None where there are none.
+
+    Nothing but one folder is looked at where this user has no runs.
+    """
+    try:
+        from kit.sources import user_folder
+
+        folder = user_folder() / "runs"
+        if not folder.is_dir():
+            return None
+        from kit.connect_news import counts
+
+        going_on, ended = counts(folder)
+    except Exception as error:
+        log.debug("Runs were not looked for (%s).", type(error).__name__)
+        return None
+    told = [
+        *([f"{going_on} research run{_s(going_on)} going on"] if going_on else []),
+        *([f"{ended} finished since you last looked"] if ended else []),
+    ]
+    return f"kit: {', '.join(told)}. kit.runs() lists them." if told else None
+
+
+def _s(count: int) -> str:
+    return " is" if count == 1 else "s are"
 
 
 def go_on_behind() -> threading.Thread:
