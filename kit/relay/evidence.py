@@ -35,7 +35,7 @@ __all__ = [
 Verdict = Literal["opened", "searched", "never seen", "unknown"]
 
 MOST_ITEMS = 20_000
-MOST_CHARACTERS = 4_000_000  # of addresses and of what tools found
+MOST_CHARACTERS = 1_500_000  # of addresses; of what tools found, eight times as many
 LONGEST_TITLE = 500
 
 BRING_NO_PAGES = (
@@ -190,7 +190,7 @@ class _Seen:
                 told = [text for text in texts if isinstance(text, str) and text]
                 self.hides |= not told and not item.get("error")
                 for text in told:
-                    if self._take(text):
+                    if self._take(len(text) // 8):
                         plain = _JSON_ESCAPE.sub(_character, text)
                         self._find(link.url for link in links_in_text(plain))
             case kind:
@@ -220,27 +220,26 @@ class _Seen:
 
     def _find(self, urls: Iterable[Any]) -> bool:
         """Keep the pages that were found; whether there was any."""
-        known = len(self.found)
-        seen_any = False
+        any_found = False
         for url in urls:
-            if self.left and (address := self._address(url)):
+            if address := self._address(url):
                 self.found.setdefault(page_key(address), address)
-                seen_any = True
-        return seen_any or len(self.found) > known
+                any_found = True
+        return any_found
 
     def _address(self, url: Any) -> str:
         """A web address as it came; "" for anything else."""
-        if not isinstance(url, str) or len(url) > LONGEST_ADDRESS or not self._take(url):
+        if not isinstance(url, str) or len(url) > LONGEST_ADDRESS or not self._take(len(url)):
             return ""
         url = tidy(url).strip()
         return url if url.lower().startswith(("http://", "https://")) else ""
 
-    def _take(self, text: str) -> bool:
-        """Whether there is room to read this text too."""
-        if len(text) > self.left:
+    def _take(self, length: int) -> bool:
+        """Whether there is room to read this too."""
+        if length > self.left:
             self.left, self.hides = 0, True
             return False
-        self.left -= len(text)
+        self.left -= length
         return True
 
 

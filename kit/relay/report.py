@@ -43,7 +43,7 @@ def report_of(view: View, events: Sequence[RunEvent], glance: Glance) -> Answer:
         id=view.upstream_id or told.id,
         status={"pending": "queued", "running": "in_progress"}.get(view.status, view.status),
         citations=citations,
-        cost=told.cost if glance.cost is None else glance.cost,
+        cost=glance.cost or told.cost,  # that it was free need not be said
         seconds=seconds,
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,6 +38,7 @@ FARTHEST = 4  # lines among which a changed line is looked for
 ALIKE = 0.4  # of the words, to be one line that changed
 LARGEST_SHOWN = 100_000  # characters
 MOST_SOURCES_SHOWN = 200
+LONGEST_SHOWN_ADDRESS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,8 @@ class ReportDiff:
 
     def __str__(self) -> str:
         """The changes as a unified diff, then the sources; what is too much to be read is left."""
-        if self.unchanged:
-            return "(unchanged)"
         head = ["--- old", "+++ new"] if self.changes else []
-        lines = [*head, *map(str, _shown(self.changes)), *self._remarks()]
-        for title, sign, urls in self._sources():
-            lines += ["", f"{title}:", *(f"{sign} {url}" for url in urls)]
-        return "\n".join(lines).strip("\n")
+        return "\n".join([*head, *map(str, self._shown())])
 
     def __repr__(self) -> str:
         if self.unchanged:
@@ -92,31 +88,27 @@ class ReportDiff:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         plain = str(self)
-        markdown = "\n".join(in_a_fence(plain, "diff")) + "\n"
-        return {"text/plain": plain, "text/markdown": markdown, "text/html": self._html()}
-
-    def _html(self) -> str:
-        if self.unchanged:
-            return "<p>(unchanged)</p>"
-        blocks = [*map(_html_of_line, _shown(self.changes))]
-        blocks += [_html_of_line(Line("@", ((remark, False),))) for remark in self._remarks()]
-        for title, sign, urls in self._sources():
-            lines = (_html_of_line(Line(sign, ((url, True),))) for url in urls)
-            blocks += [f'<div style="margin-top:0.8em">{title}:</div>', *lines]
-        # Inside a diff a dollar is no formula.
+        lines = "".join(map(_html_of, self._shown()))
         style = "white-space:pre-wrap;overflow-wrap:anywhere"
-        return f'<div class="mathjax_ignore" style="{style}">{"".join(blocks)}</div>'
+        return {
+            "text/plain": plain,
+            "text/markdown": "\n".join(in_a_fence(plain, "diff")) + "\n",
+            # A dollar in a report is no formula in its diff.
+            "text/html": f'<div class="mathjax_ignore" style="{style}">{lines}</div>',
+        }
 
-    def _remarks(self) -> list[str]:
-        left = len(self.changes) - len(_shown(self.changes))
-        remarks = [f"… and {left:,} more lines"] if left else []
-        return [*remarks, "… and what is too long to be compared"] if self.cut else remarks
-
-    def _sources(self) -> list[tuple[str, Literal["-", "+"], tuple[str, ...]]]:
-        added = (f"Added sources ({len(self.added_sources):,})", "+", self.added_sources)
-        removed = (f"Removed sources ({len(self.removed_sources):,})", "-", self.removed_sources)
-        both = (added, removed)
-        return [(title, sign, urls[:MOST_SOURCES_SHOWN]) for title, sign, urls in both if urls]
+    def _shown(self) -> Iterator[Line]:
+        if self.unchanged:
+            yield _note("(unchanged)")
+        ends = [*accumulate(len(line.text) + 2 for line in self.changes)]
+        shown = bisect_right(ends, LARGEST_SHOWN)
+        yield from self.changes[:shown]
+        if left := len(ends) - shown:
+            yield _note(f"… and {left:,} more lines")
+        if self.cut:
+            yield _note("… and what is too long to be compared")
+        yield from _listed("Added sources", "+", self.added_sources)
+        yield from _listed("Removed sources", "-", self.removed_sources)
 
 
 def diff_of(
@@ -127,10 +119,10 @@ def diff_of(
     added = tuple(url for page, url in after.items() if page not in before)
     removed = tuple(url for page, url in before.items() if page not in after)
     (was, was_cut), (text, text_cut) = _lines(old), _lines(new)
-    same = was == text and (tidy(old) == tidy(new) or not (was_cut or text_cut))
+    cut = was_cut or text_cut
+    same = was == text and not (added or removed) and (not cut or tidy(old) == tidy(new))
     changes = () if was == text else tuple(_grouped([*_Comparison().lines(was, text)]))
-    unchanged = same and not added and not removed
-    return ReportDiff(changes, added, removed, unchanged, was_cut or text_cut)
+    return ReportDiff(changes, added, removed, same, cut)
 
 
 def _pages(report: str, sources: Iterable[Source]) -> dict[str, str]:
@@ -145,8 +137,7 @@ def _pages(report: str, sources: Iterable[Source]) -> dict[str, str]:
 def _lines(report: str) -> tuple[list[str], bool]:
     """The lines that are compared, and whether there are more. JSON is spread over lines."""
     text = tidy(report).strip("\n")
-    if text[:1] in ("{", "[") and len(text) <= LONGEST_REPORT:
-        text = _spread(text)
+    text = _spread(text) if text[:1] in ("{", "[") and len(text) <= LONGEST_REPORT else text
     lines = text[:LONGEST_REPORT].split("\n")
     return lines[:MOST_LINES], len(text) > LONGEST_REPORT or len(lines) > MOST_LINES
 
@@ -158,8 +149,7 @@ def _spread(text: str) -> str:
         # Piece by piece: of what is nested deeply, most would be indentation.
         for piece in json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(read_json(text)):
             spread.append(piece)
-            length += len(piece)
-            if length > LONGEST_REPORT:
+            if (length := length + len(piece)) > LONGEST_REPORT:
                 break
     except (ValueError, RecursionError):
         return text
@@ -277,20 +267,26 @@ def _grouped(lines: list[Line]) -> Iterator[Line]:
         group = [line for _, line in run]
         old, new = (sum(line.sign != sign for line in group) for sign in "+-")
         if shown:
-            yield Line("@", ((f"@@ -{at_old},{old} +{at_new},{new} @@", False),))
+            yield _note(f"@@ -{at_old},{old} +{at_new},{new} @@")
             yield from group
         at_old, at_new = at_old + old, at_new + new
 
 
-def _shown(lines: tuple[Line, ...]) -> list[Line]:
-    ends = accumulate(len(line.text) + 2 for line in lines)
-    return [line for line, end in zip(lines, ends, strict=True) if end <= LARGEST_SHOWN]
+def _listed(title: str, sign: Literal["-", "+"], urls: tuple[str, ...]) -> Iterator[Line]:
+    if urls:
+        yield _note(f"{title} ({len(urls):,}):")
+    for url in urls[:MOST_SOURCES_SHOWN]:
+        yield Line(sign, ((url[:LONGEST_SHOWN_ADDRESS], True),))
+
+
+def _note(text: str) -> Line:
+    return Line("@", ((text, False),))
 
 
 _MARKS = {"-": ("del", "248,81,73"), "+": ("ins", "46,160,67")}  # seen on white and on black
 
 
-def _html_of_line(line: Line) -> str:
+def _html_of(line: Line) -> str:
     if line.sign not in _MARKS:
         faint = ' style="opacity:0.6"' if line.sign == "@" else ""
         return f"<div{faint}>{html.escape(str(line))}</div>"

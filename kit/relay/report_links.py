@@ -8,8 +8,8 @@ is too much to be read as Markdown is searched as plain text, so nothing gets lo
 Where a bare address ends is a guess, and this one: at a space, a quotation mark, a bracket that it
 did not open, or Korean or Chinese punctuation; before commas and stops at its end; and before a
 Korean particle right behind a Latin letter, digit or bracket (`…/x에서`). Behind `/`, `=`, `-` and
-the like, Hangul is the address's own (`/wiki/짜장면`), except for a particle of two syllables or
-more behind `/`, and any behind a host. A particle behind Hangul cannot be told from it, and stays.
+the like, Hangul is the address's own (`/wiki/짜장면`), except for a particle behind the host, or
+one that is no name behind a later `/`. A particle behind Hangul cannot be told from it, and stays.
 """
 
 from __future__ import annotations
@@ -67,12 +67,11 @@ def links_in(report: str) -> tuple[Link, ...]:
 _START = re.compile(r"(?i)https?://(?=[\w\[%])")
 # Quotation marks, brackets and punctuation that no address is written with, and what is invisible.
 _STOPS = r"\s<>\"`|“”‘’«»「」『』《》〈〉【】（）。、，！？；：…—\u200b-\u200f\u2060\ufeff"
-_INSIDE = rf"(?![,;]https?://)[^{_STOPS}\\']|'(?=\w)"
+_INSIDE = rf"(?![,;]https?://|\*\*|&(?:[lg]t|quot|nbsp);)[^{_STOPS}\\']|'(?=\w)"
 _BODY = re.compile(rf"(?i)(?:{_INSIDE})+")
 # Markdown has characters behind a backslash; `\_` is what a careful writer writes.
 _BODY_OF_MARKDOWN = re.compile(rf"(?i)(?:{_INSIDE}|\\(?:_|[^\w{_STOPS}\\]))+")
 _ENDS = ".,;:!?'*_~·([{"
-_BRACKET = re.compile(r"[()\[\]{}]")
 _OPENS = {")": "(", "]": "[", "}": "{"}
 # No last part of a host mixes Latin with anything else: there, prose has begun.
 _HOST = re.compile(
@@ -83,8 +82,9 @@ _PARTICLE = (
     "(?:는|은|도|만|의|를|을|고)?|은|는|이|가|을|를|의|도|만|나|이나|랑|이랑|며|이며|고|이고"
     "|처럼|보다|마다|조차|밖에|뿐|등|이다|입니다|임|참조|참고)$"
 )
+_NO_NAME = "에서|에는|에게|으로|까지|부터|입니다"  # unlike 가, 에도 and 로고, which are pages
 _PARTICLE_BEHIND = re.compile(
-    rf"(?i)(^https?://[^/?#]+/|(?<=[a-z0-9)\]])|(?<=/)(?=[가-힣]{{2}})){_PARTICLE}"
+    rf"(?i)(^https?://[^/?#]+/|(?<=[a-z0-9)\]*])|(?<=/)(?={_NO_NAME})){_PARTICLE}"
 )
 
 
@@ -115,7 +115,7 @@ def _address_at(match: re.Match[str] | None) -> str:
 def _before_closing(address: str) -> str:
     """What is before the first bracket that closes what the address did not open."""
     opened: list[str] = []
-    for bracket in _BRACKET.finditer(address):
+    for bracket in re.finditer(r"[()\[\]{}]", address):
         if bracket[0] not in _OPENS:
             opened.append(bracket[0])
         elif not opened or opened.pop() != _OPENS[bracket[0]]:
@@ -239,7 +239,6 @@ _TRACKING = re.compile(
     r"|mkt_tok|_g[al]|_hs(?:enc|mi)|napm|n_(?:media|query|rank|ad|ad_group|keyword|keyword_id)"
 )
 _ESCAPES = re.compile(r"(?i)(?:%[0-9a-f]{2})+")
-_LONE_PERCENT = re.compile(r"(?i)%(?![0-9a-f]{2})")
 _SAME_ESCAPED = re.compile(r"[A-Za-z0-9._~!$'()*,:@-]|[^\x00-\x7f]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -262,7 +261,7 @@ def page_key(url: str) -> str:
         host, port = _host(parts.hostname or ""), parts.port
     except ValueError:
         return address
-    if parts.scheme not in _DEFAULT_PORTS or not host:
+    if parts.scheme not in _DEFAULT_PORTS or not re.fullmatch(r"[\w.:\[\]-]+", host):
         return address
     user, at, _ = parts.netloc.rpartition("@")
     where = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
@@ -291,7 +290,7 @@ def _query(query: str) -> str:
 
 def _spelled(text: str) -> str:
     """`text` escaped in the one way; escapes that change the meaning (`%2F`) stay as they are."""
-    text = _ESCAPES.sub(_unescaped, _LONE_PERCENT.sub("%25", text))
+    text = _ESCAPES.sub(_unescaped, re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text))
     return quote(unicodedata.normalize("NFC", text), "/?!$&'()*,:;=@+%", errors="surrogateescape")
 
 

@@ -1,22 +1,26 @@
 """A run as the relay tells of it, as values.
 
 Rule: read what is there and guess nothing; a relay may be older or newer than this toolkit, and
-what it does not say is None. A token is in no repr.
+what it does not say is None. What it says of a failure is somebody else's text: it is bounded and
+without keys from here on. A token is in no repr.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from kit.gateway.events import Wire
+from kit.gateway.refusal import shown
 from kit.secret import Secret
 
-__all__ = ["ENDED", "RunEvent", "View", "event_of", "number_of", "view_of"]
+__all__ = ["ENDED", "RunEvent", "View", "event_of", "is_token", "number_of", "view_of"]
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
 LONGEST_ID = 200
+LONGEST_TOKEN = 1_000
+LONGEST_WORD = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +71,16 @@ def view_of(raw: Wire) -> View | None:
     id, status = raw.get("invocation_id"), raw.get("status")
     if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID or not isinstance(status, str):
         return None
-    token = _string(raw.get("invocation_token"))
-    response = raw.get("response")
+    token, response = raw.get("invocation_token"), raw.get("response")
     return View(
         id=id,
-        status=status,
-        token=Secret(token) if token and token.isascii() and token.isprintable() else None,
+        status=status[:LONGEST_WORD],
+        token=Secret(token) if is_token(token) else None,
         upstream_id=_string(raw.get("upstream_response_id")),
         text=_string(raw.get("output_text")),
         response=cast(Wire, response) if isinstance(response, dict) else None,
-        error_message=_string(raw.get("error_message")),
-        error_code=_string(raw.get("error_code")),
+        error_message=shown(_string(raw.get("error_message")) or "") or None,
+        error_code=shown(_string(raw.get("error_code")) or "")[:LONGEST_WORD] or None,
         uncertain=raw.get("submission_uncertain") is True,
         created=number_of(raw.get("created_at")),
         finished=number_of(raw.get("finished_at")),
@@ -93,7 +96,19 @@ def event_of(raw: Any, number: int) -> RunEvent | None:
     kind, data = raw.get("type"), raw.get("data")
     if not isinstance(kind, str) or not isinstance(data, dict):
         return None
-    return RunEvent(number, kind, str(raw.get("status") or ""), cast(Wire, data))
+    status = (_string(raw.get("status")) or "")[:LONGEST_WORD]
+    return RunEvent(number, kind[:LONGEST_WORD], status, cast(Wire, data))
+
+
+def is_token(value: Any) -> TypeGuard[str]:
+    """Whether this is what opens a run, and a header can carry it."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= LONGEST_TOKEN
+        and value.isascii()
+        and value.isprintable()
+        and " " not in value
+    )
 
 
 def _string(value: Any) -> str | None:
