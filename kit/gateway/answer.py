@@ -311,7 +311,7 @@ def _cost(usage: Wire | None, headers: Mapping[str, str]) -> float | None:
     for value in ((usage or {}).get("cost"), headers.get("x-litellm-response-cost")):
         try:
             cost = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         if math.isfinite(cost) and cost >= 0:
             return cost

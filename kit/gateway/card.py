@@ -55,11 +55,13 @@ def call_card(call: ToolCall) -> Card:
     facts = [
         f"{call.error.replace('_', ' ')}: {_told(call.output)}" if call.error else said,
         call.note,
-        lasted(call.seconds) if call.seconds is not None and not call.note else "",
+        lasted(call.seconds) if (call.seconds or 0) >= 1 and not call.note else "",
     ]
     line = " · ".join(fact for fact in facts if fact)
+    again = f"kit.run({call.run.id!r}) finds it again." if call.run is not None else ""
     status = "failed" if failed else "completed" if ended else "running"
-    return Card(call.name, _arguments(call.arguments), (line,) if line else (), status)
+    lines = tuple(one for one in (line, again) if one)
+    return Card(call.name, _arguments(call.arguments), lines, status)
 
 
 def bundle_of_card(card: Card) -> Bundle:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from kit.clean import clean_html, clean_markdown
 from kit.gateway.card import bundle_of_card, call_card, together
+from kit.gateway.events import Wire
 from kit.gateway.json_text import read_json
 from kit.gateway.marks import with_marks
 
@@ -70,9 +71,18 @@ def usage_line(answer: Answer) -> str:
     if answer.cost is not None:
         small = 0 < answer.cost < 0.001
         parts.append("$" + (f"{answer.cost:.8f}".rstrip("0") if small else f"{answer.cost:.4f}"))
-    if count := len(answer.searches):
+    pages = sum(_opens(item) for item in answer.searches)
+    if count := len(answer.searches) - pages:
         parts.append(f"{count:,} search" + ("es" if count > 1 else ""))
+    if pages:
+        parts.append(f"{pages:,} page" + ("s" if pages > 1 else ""))
     return " · ".join(part for part in parts if part)
+
+
+def _opens(item: Wire) -> bool:
+    action = item.get("action")
+    kind = cast(Wire, action).get("type") if isinstance(action, dict) else None
+    return kind in ("open_page", "find_in_page")
 
 
 def _body(answer: Answer) -> str:

@@ -258,7 +258,7 @@ class _Attempt:
         while (events := stream.poll(_POLL)) is not None:
             for event in events:
                 progress.note(event)
-            if self.screen.is_due():  # the text is put together only where it is shown
+            if self.screen.is_due() or progress.urgent:  # the text is put together only then
                 line = progress.line(time.monotonic())
                 self.screen.show(stream.text, line, progress.cards())
 

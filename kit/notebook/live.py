@@ -10,7 +10,6 @@ that waits end the card; the run goes on.
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import threading
 import time
@@ -51,10 +50,9 @@ class LiveCard:
 
     def go_on(self) -> threading.Thread:
         """Follow the run in a thread of its own."""
-        context = contextvars.copy_context()  # what is displayed belongs to this cell
-        thread = threading.Thread(
-            target=context.run, args=(self._follow,), name="kit-card", daemon=True
-        )
+        # Without this cell's context: an update then counts as the running cell's, and programs
+        # that execute notebooks (nbclient) hear of that one alone. Its display id says where.
+        thread = threading.Thread(target=self._follow, name="kit-card", daemon=True)
         thread.start()
         return thread
 

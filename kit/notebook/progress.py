@@ -13,6 +13,9 @@ _LONGEST_QUERY = 80
 class Progress:
     """What the model does at the moment. `line` is "" while its text is arriving."""
 
+    urgent = False
+    """Whether it has to be shown at once: nothing of an answer has."""
+
     def __init__(self, started: float) -> None:
         self._started = started
         self._doing = "waiting"

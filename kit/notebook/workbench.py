@@ -35,6 +35,8 @@ class Workbench:
         self._progress = Progress(started)
         self._calls: list[_Call] = []
         self._limit = ""
+        self.urgent = False
+        """A call has begun: what it does may keep this thread busy, and it is shown before."""
 
     def note(self, happening: Any) -> None:
         """Take a happening in."""
@@ -42,6 +44,7 @@ class Workbench:
             case TurnBegan():
                 self._progress = Progress(time.monotonic())
             case CallBegan(call, why):
+                self.urgent = True
                 self._calls.append(_Call(call, time.monotonic(), " ".join(why.split())))
             case CallTold(call, RunEvent() as event):
                 self._told(call, event)
@@ -61,12 +64,14 @@ class Workbench:
 
     def cards(self) -> list[Card]:
         """One for each call so far."""
+        self.urgent = False
         cards = [_card(one) for one in self._calls]
         return [*cards, Card("limit", self._limit)] if self._limit else cards
 
     def _told(self, call: Any, event: RunEvent) -> None:
         known = self._find(call)
         if known is not None:
+            known.call = call  # by now it may have a run
             known.glance = seen(known.glance or Glance(), event, time.time())
 
     def _find(self, call: Any) -> _Call | None:
@@ -83,4 +88,5 @@ def _card(known: _Call) -> Card:
     seconds = time.monotonic() - known.began
     why = f"why: {known.why[:LONGEST_WHY]}" if known.why else ""
     doing = glance_line(known.glance, seconds, time.time()) if known.glance else "running"
-    return dataclasses.replace(card, lines=tuple(one for one in (why, doing) if one))
+    lines = (why, doing, *card.lines)
+    return dataclasses.replace(card, lines=tuple(one for one in lines if one))

@@ -53,12 +53,14 @@ class Kernel:
     """A kernel with the extension loaded."""
 
     def __init__(self, environment: dict[str, str]) -> None:
+        self._shown: dict[str, tuple[Cell, int]] = {}
         self.manager = KernelManager(kernel_name="python3")
         self.manager.start_kernel(env={**os.environ, **environment}, cwd=environment["HOME"])
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=REPLY_SECONDS)
-        assert self.run("%load_ext kit\nimport kit").error is None
+        self.loaded = self.run("%load_ext kit\nimport kit")
+        assert self.loaded.error is None
 
     def run(
         self,
@@ -71,15 +73,16 @@ class Kernel:
         began = time.monotonic()
         request = self.client.execute(code, allow_stdin=typed is not None)
         cell = Cell()
-        places: dict[str, int] = {}
         while True:
             if typed is not None and self._is_asked():
                 self.client.input(typed)
                 typed = None
             message = self._message()
-            if message is None or message["parent_header"].get("msg_id") != request:
+            if message is not None and message["msg_type"] == "update_display_data":
+                self._update(message["content"])  # of any cell, whichever runs
+            elif message is None or message["parent_header"].get("msg_id") != request:
                 assert time.monotonic() - began < REPLY_SECONDS, "the cell did not end"
-            elif self._take(message, cell, places):
+            elif self._take(message, cell):
                 break
             if stop_when is not None and stop_when(cell):
                 stop_when, began = None, time.monotonic()
@@ -111,17 +114,22 @@ class Kernel:
         except queue.Empty:
             return None
 
-    def _take(self, message: dict[str, Any], cell: Cell, places: dict[str, int]) -> bool:
+    def _update(self, content: dict[str, Any]) -> None:
+        id = content["transient"]["display_id"]
+        if id not in self._shown:
+            return  # of a cell that a test gave up
+        cell, place = self._shown[id]
+        cell.updates += 1
+        cell.outputs[place] = content
+
+    def _take(self, message: dict[str, Any], cell: Cell) -> bool:
         """Note what a message brings; whether the cell has ended."""
         content, kind = message["content"], message["msg_type"]
         if kind == "status":
             return content["execution_state"] == "idle"
         shown = content.get("transient", {}).get("display_id")
-        if kind == "update_display_data":
-            cell.updates += 1
-            cell.outputs[places[shown]] = content
-        elif kind in ("display_data", "execute_result", "stream", "error"):
-            places[shown] = len(cell.outputs)
+        if kind in ("display_data", "execute_result", "stream", "error"):
+            self._shown[shown] = cell, len(cell.outputs)
             cell.outputs.append(content)
         return False
 
