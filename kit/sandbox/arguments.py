@@ -33,6 +33,10 @@ JOINED = (
 """What stands between two values of the same kind."""
 
 
+YEAR = re.compile(r"(?<!\d)(1\d{3}|20\d{2})(?!\d|[.,]\d)")
+"""A number that a parameter called `year` can only mean."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filled:
     """Arguments for one call, the required ones that are missing, and the further values of one."""
@@ -206,6 +210,9 @@ class Filler:
         if found is None and (bound := NUMBER_BOUNDS.get(next(iter(parts_of(name)), ""))):
             limit = self.text.take(bound)
             found = spot.as_number(limit) if limit else None
+        if found is None and "year" in parts_of(name):
+            year = self.text.take(YEAR)
+            found = spot.as_number(year) if year else None
         if found is None and re.search(r"(?i)limit|count|max|top|results|\bn\b|\bk\b|num", name):
             top = self.text.take(
                 re.compile(

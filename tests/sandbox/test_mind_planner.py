@@ -227,6 +227,11 @@ FRESH = [
         "set the living room to 21 degrees",
         {"room": "living room", "degrees": 21},
     ),
+    (
+        tool("population", "The population of a city", ("year",), city=S, year=I),
+        "What was the population of Busan in 1998?",
+        {"city": "Busan", "year": 1998},
+    ),
 ]
 
 
