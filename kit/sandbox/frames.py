@@ -59,6 +59,7 @@ async def play(
                     yield DONE
                     return
         yield frame
+        await anyio.sleep(0)  # or nobody hears, in a stream without pauses, that its reader left
 
 
 def event_stream(body: AsyncIterator[bytes]) -> StreamingResponse:

@@ -1,4 +1,4 @@
-"""What a newcomer sees: the first notebook, in JupyterLab, in a browser."""
+"""What a newcomer sees: the notebooks, in JupyterLab, in a browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
-START = Path(__file__).parents[2] / "notebooks" / "00-start.ipynb"
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 HOSTILE_PAGE = """# Quarterly turnips
 
@@ -42,11 +42,12 @@ def wait_until(true: Any, seconds: float) -> float:
     return time.monotonic() - began
 
 
-def test_every_cell_of_the_first_notebook_runs(lab: Any, open_notebook: Any) -> None:
-    shutil.copy(START, lab.folder / START.name)
-    shown = open_notebook(START.name)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda file: file.stem)
+def test_every_cell_of_a_notebook_runs(notebook: Path, lab: Any, open_notebook: Any) -> None:
+    shutil.copy(notebook, lab.folder / notebook.name)
+    shown = open_notebook(notebook.name)
     shown.run()
-    shown.picture("00-start")
+    shown.picture(notebook.stem)
     outputs = shown.outputs()
     assert errors_in(outputs) == []
     ends = [cell for cell in shown.page.evaluate(CELLS) if cell["type"] == "code"]

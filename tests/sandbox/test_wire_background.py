@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -260,3 +262,18 @@ def test_two_processes_share_a_file_at_the_same_time(process):
         ).json()
         assert http.post(f"{two}/v1/responses/{run['id']}/cancel").json()["status"] == "cancelled"
         assert http.get(f"{one}/v1/responses/{run['id']}").json()["status"] == "cancelled"
+
+
+def test_a_reader_that_leaves_is_not_written_to_any_more(gateway, caplog):
+    """asyncio logs each write to a connection that is gone, and a kernel shows what it logs."""
+    body = json.dumps({"model": "sandbox-research", "input": "kimchi", "stream": True}).encode()
+    head = f"POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: application/json\r\n\r\n"
+    host, port = gateway.url.removeprefix("http://").split(":")
+    for _ in range(5):
+        with socket.create_connection((host, int(port))) as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reader.sendall(head.encode() + body)
+            assert reader.recv(10)
+    time.sleep(0.5)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
