@@ -4,24 +4,30 @@
     research   a run for each of its calls; every call gets an output, also a wrong one
     turn 2     everything again, with the outputs: the gateway is not asked to remember
 
-Rule: what goes wrong at the gateway is an answer too, in a sentence of ours. And research that
-outlasts its time is not lost: the answer says under which id it goes on.
+Rule: the loop is the toolkit's own, with one tool and one round. What goes wrong at the gateway is
+an answer too, in a sentence of ours. And research that outlasts its time is not lost: the answer
+says under which id it goes on.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, cast
 
 from kit import errors
 from kit.gateway.answer import Answer
-from kit.relay.contracts import ChatRequest, ResearchArguments
+from kit.gateway.wire import Options
+from kit.relay.contracts import ChatRequest, Format, ResearchArguments
 from kit.relay.contracts_answers import ChatAnswer, ChatRun
 from kit.relay.research_tool import NAME, TOOL, research_arguments
 from kit.settings_relay import RelaySettings
+from kit.tools.happenings import LimitReached
+from kit.tools.limits import Limits
+from kit.tools.loop import Loop, Terms
+from kit.tools.outputs import error_output
+from kit.tools.work import Ongoing, Outcome
 from relay_lite.engine import Engine
 from relay_lite.store import Invocation, StoreError
 
@@ -30,8 +36,8 @@ __all__ = ["Submit", "answered"]
 Json = dict[str, Any]
 Submit = Callable[[ResearchArguments], Awaitable[Invocation]]
 
-MOST_CALLS = 4
-"""Runs for one message: each of them costs money."""
+MOST_RUNS = 4
+"""For one message: each of them costs money."""
 
 LONGEST_OUTPUT = 200_000
 """Characters of a report that the second turn reads."""
@@ -50,131 +56,127 @@ FAILED: tuple[tuple[type[errors.KitError], str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What became of one call: the output for the model, and the run, where there was one."""
+class _Research:
+    """`deep_research` of one message, as work of the loop: a run is submitted and waited for."""
 
-    call_id: str
-    output: str
-    run: Invocation | None = None
+    name = NAME
+    definition = TOOL
 
-    @property
-    def report(self) -> str | None:
-        complete = self.run is not None and self.run.status == "completed"
-        return self.run.result.output_text if complete and self.run else None
+    def __init__(
+        self, engine: Engine, seconds: float, submit: Submit, deliverable_format: Format | None
+    ) -> None:
+        self._engine = engine
+        self._seconds = seconds
+        self._submit = submit
+        self._format: Format | None = deliverable_format
+        self._runs: dict[str, Invocation] = {}
+        self._begun = 0
+        self.full: StoreError | None = None
 
-    @property
-    def item(self) -> Json:
-        output = self.output[:LONGEST_OUTPUT]
-        return {"type": "function_call_output", "call_id": self.call_id, "output": output}
+    def arguments(self, raw: str) -> ResearchArguments:
+        return research_arguments(raw, self._format)
+
+    async def question(self, arguments: ResearchArguments) -> None:
+        """Whoever posts to a chat has said yes."""
+
+    async def run(self, arguments: ResearchArguments, ongoing: Ongoing) -> Outcome:
+        self._begun += 1
+        if self._begun > MOST_RUNS:
+            said = f"At most {MOST_RUNS} runs are started for one message."
+            return Outcome(error_output("limit", said), "limit")
+        try:
+            run = await self._submit(arguments)
+        except StoreError as error:  # those that it took are told of
+            self.full = error
+            return Outcome(error_output("limit", "The relay takes no more runs now."), "limit")
+        ongoing.begun(run)
+        run = await self._engine.wait(run.id, self._seconds) or run
+        self._runs[run.id] = run
+        if run.status == "completed":
+            return Outcome((run.result.output_text or "")[:LONGEST_OUTPUT])
+        if run.ended:
+            said = run.result.error_message or "It was cancelled."
+            return Outcome(error_output("research_failed", said), "research_failed")
+        return Outcome("The research still goes on; there is no report yet.")
+
+    def runs_of(self, loop: Loop) -> list[Invocation]:
+        """All runs as they stand, in the order of the calls."""
+        begun: list[Invocation] = [call.run for call in loop.calls if call.run is not None]
+        return [self._runs.get(run.id, run) for run in begun]
 
 
 async def answered(
     asked: ChatRequest, engine: Engine, settings: RelaySettings, submit: Submit
 ) -> ChatAnswer:
     """The answer. `submit` writes a run down and lets it begin; it raises what stores raise."""
-    chat = _Chat(asked, engine, settings, submit)
+    client = engine.upstream.client
+    work = _Research(engine, settings.research_seconds, submit, asked.deliverable_format)
+    limits = Limits(rounds=1, repeats=MOST_RUNS)
+    options: Options = {
+        "model": client.endpoint.chat_model,
+        "system": asked.system_prompt,
+        "timeout": settings.turn_seconds,
+    }
+    message = {"role": "user", "content": asked.message}
+    items = [*map(_earlier, asked.context), message]
+    terms = Terms([work] if asked.auto_tool_call else [], limits=limits)
+    loop = Loop(client, items, options, terms)
+    problem = await _problem(loop, work)
+    runs = work.runs_of(loop)
+    if not runs and work.full is not None:
+        raise work.full
+    answer = _concluded(runs, loop.answer, problem)
+    await _read(engine, runs)
+    return answer
+
+
+async def _problem(loop: Loop, work: _Research) -> errors.KitError | None:
+    """Let the loop run; what it failed with. It ends early where there is nothing to tell."""
     try:
-        first = await chat.turn(chat.items, "auto" if asked.auto_tool_call else None)
+        async with aclosing(loop.run()) as happenings:
+            async for batch in happenings:
+                last = any(isinstance(one, LimitReached) for one in batch)
+                runs = work.runs_of(loop)
+                if last and not _reports(runs) and (runs or work.full is not None):
+                    break
     except errors.KitError as error:
-        return ChatAnswer(content=_safe(error))
-    if not first.function_calls:
-        return ChatAnswer(content=_said(first))
-    done = await chat.researched(first.function_calls)
-    return await chat.concluded(first, done)
+        return error
+    return None
 
 
-class _Chat:
-    """One message on its way."""
+def _concluded(
+    runs: list[Invocation], said: Answer | None, problem: errors.KitError | None
+) -> ChatAnswer:
+    """What the model said, else why it said nothing."""
+    reports = _reports(runs)
+    answer = ChatAnswer(
+        content="",
+        tool_called=bool(runs),
+        tool_name=NAME if runs else None,
+        research_summary="\n\n".join(reports) or None,
+        invocation_id=_told(runs),
+        invocations=[ChatRun(invocation_id=run.id) for run in runs],
+    )
+    if problem is not None:
+        told = " The report is in `research_summary`." if reports else ""
+        answer.content = _safe(problem) + told
+    elif runs and not reports:
+        answer.content = _unfinished(runs[0])
+    elif said is not None:
+        answer.content = said.text or said.refusal or "\n\n".join(reports)
+    return answer
 
-    def __init__(
-        self, asked: ChatRequest, engine: Engine, settings: RelaySettings, submit: Submit
-    ) -> None:
-        self.asked = asked
-        self.engine = engine
-        self.settings = settings
-        self.submit = submit
-        self.runs = 0
-        message = {"role": "user", "content": asked.message}
-        self.items: list[Json] = [*map(_earlier, asked.context), message]
 
-    async def turn(self, items: list[Json], choice: str | None) -> Answer:
-        """One answer of the chat model; `choice` of the tool, None: it is not offered."""
-        client = self.engine.upstream.client
-        return await client.respond(
-            items,
-            model=client.endpoint.chat_model,
-            system=self.asked.system_prompt,
-            tools=[TOOL] if choice else None,
-            tool_choice=choice if choice != "auto" else None,
-            timeout=self.settings.turn_seconds,
-        )
+def _reports(runs: list[Invocation]) -> list[str]:
+    return [run.result.output_text or "" for run in runs if run.status == "completed"]
 
-    async def researched(self, calls: tuple[Mapping[str, Any], ...]) -> list[_Done]:
-        """Every call with its output; the runs go on at the same time."""
-        runs = await asyncio.gather(*(self.call(call) for call in calls), return_exceptions=True)
-        failed = [run for run in runs if isinstance(run, BaseException)]
-        fatal = [run for run in failed if not isinstance(run, StoreError)]
-        if fatal or (failed and len(failed) == len(runs)):
-            raise (fatal or failed)[0]
-        none = "Error: the relay takes no more runs now."  # those that it took are told of
-        return [
-            _Done(str(call.get("call_id") or ""), none) if isinstance(run, BaseException) else run
-            for call, run in zip(calls, runs, strict=True)
-        ]
 
-    async def call(self, call: Mapping[str, Any]) -> _Done:
-        id = str(call.get("call_id") or "")
-        if call.get("name") != NAME:
-            return _Done(id, f"Error: there is no such function; {NAME} is the only one.")
-        try:
-            raw = str(call.get("arguments") or "")
-            arguments = research_arguments(raw, self.asked.deliverable_format)
-        except errors.InputError as error:
-            return _Done(id, f"Error: {error}")
-        self.runs += 1
-        if self.runs > MOST_CALLS:
-            return _Done(id, f"Error: at most {MOST_CALLS} calls are made for one message.")
-        return await self.run(id, arguments)
-
-    async def run(self, id: str, arguments: ResearchArguments) -> _Done:
-        run = await self.submit(arguments)
-        run = await self.engine.wait(run.id, self.settings.research_seconds) or run
-        if run.status == "completed":
-            return _Done(id, run.result.output_text or "", run)
-        if run.ended:
-            return _Done(id, f"Error: {run.result.error_message or 'It was cancelled.'}", run)
-        return _Done(id, "The research still goes on; there is no report yet.", run)
-
-    async def concluded(self, first: Answer, done: list[_Done]) -> ChatAnswer:
-        """The second turn, where there is something to tell; else why there is not."""
-        runs = [one.run for one in done if one.run is not None]
-        reports = [one.report for one in done if one.report is not None]
-        answer = ChatAnswer(
-            content="",
-            tool_called=bool(runs),
-            tool_name=NAME if runs else None,
-            research_summary="\n\n".join(reports) or None,
-            invocation_id=_told(runs),
-            invocations=[ChatRun(invocation_id=run.id) for run in runs],
-        )
-        if runs and not reports:
-            answer.content = _unfinished(runs[0])
-            return answer
-        try:
-            items = [*self.items, *first.items, *(one.item for one in done)]
-            answer.content = _said(await self.turn(items, "none")) or "\n\n".join(reports)
-        except errors.KitError as error:
-            told = " The report is in `research_summary`." if reports else ""
-            answer.content = _safe(error) + told
-        await self.read(runs)
-        return answer
-
-    async def read(self, runs: list[Invocation]) -> None:
-        """Note that the reports of these runs have been read."""
+async def _read(engine: Engine, runs: list[Invocation]) -> None:
+    """Note that the reports of these runs have been read."""
+    if _reports(runs):
         for run in runs:
             if run.status == "completed":
-                await self.engine.store.fetched(run.id)
+                await engine.store.fetched(run.id)
 
 
 def _told(runs: list[Invocation]) -> str | None:
@@ -204,10 +206,6 @@ def _earlier(entry: Any) -> Json:
 
 def _as_text(entry: Any) -> str:
     return json.dumps(entry, ensure_ascii=False)
-
-
-def _said(answer: Answer) -> str:
-    return answer.text or answer.refusal
 
 
 def _safe(error: errors.KitError) -> str:

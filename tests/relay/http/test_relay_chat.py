@@ -138,11 +138,14 @@ def test_every_call_gets_an_output(tmp_path: Path) -> None:
     }
     assert outputs.keys() == {f"call_{number}" for number in range(1, 7)}
     assert {outputs["call_1"], outputs["call_5"]} == {REPORT}
-    assert all(outputs[f"call_{number}"].startswith("Error: ") for number in (2, 3, 4, 6))
+    wrong = [json.loads(outputs[f"call_{number}"])["error"] for number in (2, 3, 4, 6)]
+    assert [error["type"] for error in wrong] == [
+        *("invalid_arguments", "invalid_arguments", "unknown_tool", "invalid_arguments")
+    ]
 
 
 def test_no_message_starts_any_number_of_runs(tmp_path: Path) -> None:
-    calls = [call('{"research_question": "x"}', f"call_{number}") for number in range(9)]
+    calls = [call(f'{{"research_question": "{n}"}}', f"call_{n}") for n in range(9)]
     gateway = Gateway(response(*calls), says("."))
 
     def finish_four(relay: Relay) -> None:
@@ -150,7 +153,7 @@ def test_no_message_starts_any_number_of_runs(tmp_path: Path) -> None:
             finish(relay)
 
     answer = chat(tmp_path, gateway, finish_four)
-    assert "at most 4" in gateway.asked[1]["input"][-1]["output"]
+    assert "At most 4 runs" in gateway.asked[1]["input"][-1]["output"]
     assert len({run["invocation_id"] for run in answer["invocations"]}) == 4
     assert all(run["invocation_token"] for run in answer["invocations"])
 
@@ -209,7 +212,7 @@ def test_without_the_tool_nothing_is_offered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
 def test_a_gateway_that_fails_is_an_answer_in_our_words(tmp_path: Path, status: int) -> None:
-    answer = chat(tmp_path, Gateway(status))
+    answer = chat(tmp_path, Gateway(status, status))  # a 400 is asked once more, with less
     assert answer["content"]
     assert answer["tool_called"] is False
     for secret in ("secret-host", "sk-of-the-gateway", "gateway.invalid"):
