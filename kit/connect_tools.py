@@ -7,7 +7,7 @@ and `deep_research`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from kit.errors import InputError
@@ -53,7 +53,7 @@ def tool_stream(
     given = [NAME, *registered()] if tools is None else _listed(tools)
 
     def work_of(thing: Any) -> Work:
-        if thing == NAME:
+        if isinstance(thing, str) and thing == NAME:
             from kit.connect_desk import research_work
 
             return research_work(
@@ -79,6 +79,6 @@ def tool_stream(
 
 
 def _listed(tools: Any) -> list[Any]:
-    if isinstance(tools, str | Tool | Mapping) or callable(tools):
-        return [tools]
-    return list(tools)
+    if isinstance(tools, Iterable) and not isinstance(tools, str | Tool | Mapping):
+        return list(cast(Iterable[Any], tools))
+    return [tools]

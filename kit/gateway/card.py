@@ -23,8 +23,10 @@ __all__ = ["Card", "bundle_of_card", "call_card", "lasted", "together"]
 LONGEST_ABOUT = 300
 LONGEST_OUTPUT = 160
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|<>~$&]")
+_UNSEEN = re.compile(  # what moves a cursor, turns text around, or is half a character
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_MARKUP = re.compile(r"[\\`*_{}\[\]()#+\-.!|<>~$&:=@]")
 _BOX = (
     "border:1px solid var(--jp-border-color2,#bdbdbd);border-left:4px solid {colour};"
     "border-radius:4px;padding:6px 12px;margin:4px 0"
@@ -52,10 +54,11 @@ def call_card(call: ToolCall) -> Card:
     failed = call.error is not None
     ended = call.seconds is not None
     said = _first_line(call.output) if call.run is None else ""
+    seconds = call.seconds or 0.0
     facts = [
         f"{call.error.replace('_', ' ')}: {_told(call.output)}" if call.error else said,
         call.note,
-        lasted(call.seconds) if (call.seconds or 0) >= 1 and not call.note else "",
+        lasted(seconds) if seconds >= 1 and not call.note else "",
     ]
     line = " · ".join(fact for fact in facts if fact)
     again = f"kit.run({call.run.id!r}) finds it again." if call.run is not None else ""
@@ -67,13 +70,14 @@ def call_card(call: ToolCall) -> Card:
 def bundle_of_card(card: Card) -> Bundle:
     """The three forms a front end chooses from."""
     about = _clipped(card.about, LONGEST_ABOUT)
-    lines = [_plain(line) for line in card.lines if line]
-    head = f"{_plain(card.title)}: {about}" if about else _plain(card.title)
-    quoted = [f"**{_literal(_plain(card.title))}** {_literal(about)}", *map(_literal, lines)]
+    title = _plain(card.title) or "(no name)"
+    lines = [line for one in card.lines if (line := _plain(one))]
+    head = f"{title}: {about}" if about else title
+    quoted = [f"**{_literal(title)}** {_literal(about)}", *map(_literal, lines)]
     return {
         "text/plain": "\n".join([head, *(f"  {line}" for line in lines)]),
         "text/markdown": "> " + "  \n> ".join(quoted),
-        "text/html": _html(card, about, lines),
+        "text/html": _html(card.status, title, about, lines),
     }
 
 
@@ -98,22 +102,25 @@ def lasted(seconds: float) -> str:
     return f"{whole} s"
 
 
-def _html(card: Card, about: str, lines: Sequence[str]) -> str:
-    style = _BOX.format(colour=_COLOURS.get(card.status, _AT_WORK))
+def _html(status: str, title: str, about: str, lines: Sequence[str]) -> str:
+    style = _BOX.format(colour=_COLOURS.get(status, _AT_WORK))
     rows = "".join(f'<div style="{_QUIET}">{html.escape(line)}</div>' for line in lines)
-    head = f"<strong>{html.escape(_plain(card.title))}</strong> {html.escape(about)}"
-    return f'<div style="{style}"><div>{head}</div>{rows}</div>'
+    head = f"<strong>{html.escape(title)}</strong> {html.escape(about)}"
+    # The class: JupyterLab looks for formulas in HTML as well.
+    return f'<div class="mathjax_ignore" style="{style}"><div>{head}</div>{rows}</div>'
 
 
 def _arguments(raw: str) -> str:
     """`city: Seoul, unit: C`; what is no object as it is."""
     try:
         given: Any = json.loads(raw) if len(raw) < 100_000 else raw
+        return _pairs(cast(Wire, given)) if isinstance(given, dict) else raw
     except (ValueError, RecursionError):
-        given = raw
-    if not isinstance(given, dict):
-        return raw[: 4 * LONGEST_ABOUT]
-    said = {name: one for name, one in cast(Wire, given).items() if one is not None}
+        return raw
+
+
+def _pairs(given: Wire) -> str:
+    said = {name: one for name, one in given.items() if one is not None}
     if len(said) == 1:
         return "".join(map(_word, said.values()))
     return ", ".join(f"{name}: {_word(one)}" for name, one in said.items())
@@ -136,14 +143,16 @@ def _first_line(text: str) -> str:
 
 
 def _clipped(text: str, longest: int) -> str:
-    text = _plain(" ".join(text[: 4 * longest].split()))
+    text = _plain(text[: 4 * longest])
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _plain(text: str) -> str:
-    return _CONTROLS.sub("", text)
+    """On one line: a second one would stand outside of the card."""
+    return " ".join(_UNSEEN.sub("", text).split())
 
 
 def _literal(text: str) -> str:
-    """`text` as Markdown that shows exactly it; entities, as `\\(` would be mathematics."""
+    """`text` as Markdown that shows exactly it and links nowhere; as entities, for `\\(` would be
+    mathematics."""
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)

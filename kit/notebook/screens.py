@@ -174,7 +174,10 @@ class TerminalScreen(NoScreen):
         if partial is None:
             self._write("\n" if self._written else "")
             return
-        self.show(partial.text or partial.refusal, "")
+        from kit.gateway.card import call_card
+
+        calls = [call_card(call) for call in partial.tool_calls]
+        self.show(partial.text or partial.refusal, "", calls)
         ending = ending_of(partial, notes)
         self._write(f"\n\n{ending}\n" if ending else "\n")
 

@@ -13,6 +13,7 @@ answer while a cell blocks. Where nobody can be asked, that is an error and neve
 
 from __future__ import annotations
 
+import inspect
 import json
 import threading
 from collections.abc import Callable
@@ -25,12 +26,10 @@ from kit.tools.work import Ongoing
 __all__ = ["Approve", "ask_person", "checked_approve", "decision"]
 
 Approve = Callable[[ToolCall], Any] | Literal["ask", "always", "never"] | None
-"""Who says yes. A callable gets the `ToolCall`, in the caller's thread."""
+"""Who says yes. A callable gets the `ToolCall`, in the caller's thread; it may be `async`."""
 
 LONGEST_SHOWN = 1_000
-CONTROLS = dict.fromkeys(
-    (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-)
+LONGEST_TAIL = 300
 
 HOW_TO_CONSENT = (
     "{name} costs money and needs a yes, and nobody can be asked here.\n"
@@ -61,6 +60,8 @@ async def decision(approve: Approve, paid: str | None, ongoing: Ongoing) -> str 
         return "The user allows no calls."
     if callable(approve):
         said = await ongoing.here(lambda: approve(ongoing.call))
+        if inspect.isawaitable(said):
+            said = await said
     else:
         said = await ongoing.here(lambda: ask_person(ongoing.call, paid))
     if said is True:
@@ -84,10 +85,11 @@ def ask_person(call: ToolCall, paid: str | None) -> bool:
 
 def plain(text: str) -> str:
     """Model text that a person is shown beside our own question: it must not steer the terminal,
-    nor hide what is asked behind a long text."""
-    lines = [line.translate(CONTROLS) for line in text.split("\n")]
-    text = "\n".join(lines)
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + " …"
+    nor hide in a long text what it wants."""
+    if (more := len(text) - LONGEST_SHOWN) > 0:
+        head, tail = text[: LONGEST_SHOWN - LONGEST_TAIL], text[-LONGEST_TAIL:]
+        text = f"{head}\n… {more:,} more characters …\n{tail}"
+    return "".join(one for one in text if one.isprintable() or one == "\n")
 
 
 def _readable(arguments: str) -> str:

@@ -79,15 +79,17 @@ class Errand:
     def __init__(self, act: Callable[[], Any]) -> None:
         self._act = act
         self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[tuple[Any, Exception | None]] = self._loop.create_future()
+        self._done: asyncio.Future[tuple[Any, BaseException | None]] = self._loop.create_future()
 
     def carry_out(self) -> None:
-        """Do it, here and now. Raises nothing but a stop."""
+        """Do it, here and now, if anybody waits for it still. Raises nothing but a stop."""
+        if self._done.done():
+            return
         try:
             outcome = self._act(), None
         except KeyboardInterrupt:  # `Interrupted` is an Exception too
             raise
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # what was cancelled is its own
             outcome = None, error
         self._loop.call_soon_threadsafe(self._note, outcome)
 
@@ -98,7 +100,7 @@ class Errand:
             raise error
         return value
 
-    def _note(self, outcome: tuple[Any, Exception | None]) -> None:
+    def _note(self, outcome: tuple[Any, BaseException | None]) -> None:
         if not self._done.done():  # whoever waited may have left
             self._done.set_result(outcome)
 

@@ -83,7 +83,7 @@ class Tally:
         if limits.seconds is not None and time.monotonic() - self._began >= limits.seconds:
             return f"The {limits.seconds:g} s for tools are over."
         if limits.budget is not None and (self.cost or 0.0) >= limits.budget:
-            return f"The budget of ${limits.budget:.2f} is used up."
+            return f"The budget of {_dollars(limits.budget)} is used up."
         return None
 
     def last_round(self) -> str | None:
@@ -94,7 +94,16 @@ class Tally:
 
 
 def _canonical(arguments: str) -> str:
+    """The same text for the same arguments, in all the ways in which they are read."""
     try:
-        return json.dumps(json.loads(arguments), sort_keys=True)
+        found = json.loads(arguments.strip() or "{}")
+        if isinstance(found, str):
+            found = json.loads(found)
+        return json.dumps(found, sort_keys=True)
     except (ValueError, RecursionError):
         return arguments
+
+
+def _dollars(amount: float) -> str:
+    cents = f"{amount:.2f}"
+    return f"${cents if float(cents) == amount else f'{amount:g}'}"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ from kit.gateway.client import AsyncClient
 from kit.gateway.events import ArgumentsDelta, Event, Wire
 from kit.gateway.stream import AsyncStream
 from kit.gateway.wire import Api, Input, Options
+from kit.tools.calls import LONGEST_ARGUMENTS, Planned, endless, plan, refused
 from kit.tools.consent import Approve, decision
 from kit.tools.happenings import (
     CallBegan,
@@ -42,9 +43,6 @@ from kit.tools.work import Ongoing, Outcome, Work
 
 __all__ = ["Loop", "Terms"]
 
-LONGEST_ARGUMENTS = 1_000_000
-"""Characters that one turn may write as arguments; a model that does not end is stopped there."""
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -55,16 +53,6 @@ class Terms:
     approve: Approve = None
     limits: Limits = field(default_factory=Limits)
     hosted: Sequence[Wire] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """A call that was read: `work` with its `arguments`, or the `refusal` it is answered with."""
-
-    call: ToolCall
-    work: Work | None = None
-    arguments: Any = None
-    refusal: Outcome | None = None
 
 
 class Loop:
@@ -79,16 +67,19 @@ class Loop:
         self._options = options
         self._history = Transcript(client, prompt, options, terms.api)
         self._answers: list[Answer] = []
+        self._at_work: asyncio.Task[None] | None = None
+        self._stopped = False
         self.calls: list[ToolCall] = []
         self.stream: AsyncStream | None = None
         self.answer: Answer | None = None
 
     @property
     def partial(self) -> Answer | None:
-        """The answer as far as it has come, with the calls so far; None before the first turn."""
+        """The answer as far as it has come, with the calls so far; None before anything has."""
         now = self.stream.partial if self.stream else None
-        last = now or (self._answers[-1] if self._answers else None)
-        return self._with_calls(last) if last else None
+        if now is None or not (now.id or now.output):
+            now = self._answers[-1] if self._answers else None
+        return self._with_calls(now) if now else None
 
     async def run(self) -> AsyncGenerator[list[Happening], None]:
         """Everything that happens, what came together together. Raises KitError; its `.answer`
@@ -98,31 +89,42 @@ class Loop:
                 async for happenings in turns:
                     yield happenings
         except errors.KitError as error:
-            error.answer = self._with_calls(error.answer) if error.answer else self.partial
+            # what a function raised may hold the answer of a conversation of its own
+            said = error.answer if isinstance(error, errors.GatewayError) else None
+            error.answer = self._with_calls(said) if said else self.partial
             raise
+
+    async def stop(self) -> None:
+        """End it from beside whoever reads: the connection, and what is at work."""
+        self._stopped = True
+        if self._at_work is not None:
+            self._at_work.cancel()
+        if self.stream is not None:
+            await self.stream.aclose()
 
     async def _turns(self) -> AsyncGenerator[list[Happening], None]:
         reason: str | None = None
-        while True:
-            yield [TurnBegan(len(self._answers) + 1, last=reason is not None)]
-            async with aclosing(self._turn(last=reason is not None)) as turn:
+        while not self._stopped:
+            last = reason is not None
+            yield [TurnBegan(len(self._answers) + 1, last)]
+            async with aclosing(self._turn(last)) as turn:
                 async for events in turn:
                     yield events
+            if self._stopped:
+                return
             answer = self._answers[-1]
-            if reason is not None or not answer.function_calls:
-                break
+            if last or not answer.function_calls:
+                self.answer = self._concluded(answer, reason)
+                return
             self._tally.rounds += 1
-            planned = [self._planned(call) for call in answer.function_calls]
-            async with aclosing(
-                _merged(lambda tell, p=planned: self._carried_out(p, tell))
-            ) as news:
-                async for happenings in news:
+            planned = plan(answer, self._works, self._tally, (one.call_id for one in self.calls))
+            async with aclosing(self._told(planned)) as told:
+                async for happenings in told:
                     yield happenings
-            if (reason := self._why_last(planned)) is not None:
+            if not self._stopped and (reason := self._why_last(planned)) is not None:
                 yield [LimitReached(reason)]
-        self.answer = self._concluded(answer, reason)
 
-    def _why_last(self, planned: list[_Planned]) -> str | None:
+    def _why_last(self, planned: list[Planned]) -> str | None:
         """Why the next turn has to be the last, as a sentence; None where it has not."""
         if all(one.refusal and one.refusal.error == "repeated" for one in planned):
             return "The model makes the same call again and again."
@@ -130,7 +132,7 @@ class Loop:
 
     # -- the model's turn --------------------------------------------------------------------
 
-    async def _turn(self, *, last: bool) -> AsyncGenerator[list[Happening], None]:
+    async def _turn(self, last: bool) -> AsyncGenerator[list[Happening], None]:
         """One turn; asked once more in another way where the gateway refuses the first."""
         while True:
             try:
@@ -142,17 +144,20 @@ class Loop:
                 if error.answer is not None or not self._history.another_way(error):
                     raise
         assert self.stream is not None
-        self._answers.append(self.stream.answer)
-        self._tally.spend(self.stream.answer.cost)
+        if not self._stopped:
+            self._answers.append(self.stream.answer)
+            self._tally.spend(self.stream.answer.cost)
 
     async def _asked(self, last: bool) -> AsyncGenerator[list[Event], None]:
         stream = self.stream = self._open(last)
         written = 0
         try:
             async for events in stream.batches():
+                if self._stopped:  # before the gateway had answered: now it has
+                    return
                 written += sum(len(one.text) for one in events if isinstance(one, ArgumentsDelta))
                 if written > LONGEST_ARGUMENTS:
-                    raise _endless()
+                    raise endless()
                 yield events
         finally:
             await stream.aclose()
@@ -168,45 +173,55 @@ class Loop:
 
     # -- the calls ---------------------------------------------------------------------------
 
-    def _planned(self, item: Wire) -> _Planned:
-        """One call, read and checked; nothing of it has run."""
-        name, raw = str(item.get("name") or ""), item.get("arguments")
-        raw = raw if isinstance(raw, str) else ""
-        call = ToolCall(name[:200], raw[:LONGEST_ARGUMENTS], str(item.get("call_id") or ""))
-        work = self._works.get(name)
-        if work is None:
-            said = f"There is no such function. There are: {', '.join(self._works)}"
-            return _refused(call, "unknown_tool", said)
-        if (reason := self._tally.used_up()) is not None:
-            return _refused(call, "limit", f"{reason} Answer with what you have.")
-        if self._tally.repeats(name, raw):
-            said = "This very call was made before; its output is above. Answer with it."
-            return _refused(call, "repeated", said)
-        self._tally.calls += 1
+    async def _told(self, planned: list[Planned]) -> AsyncGenerator[list[Happening], None]:
+        """What the calls tell while they are carried out, by a task beside whoever reads."""
+        queue: asyncio.Queue[Happening | None] = asyncio.Queue()
+        task = asyncio.ensure_future(self._carried_out(planned, queue.put_nowait))
+        task.add_done_callback(lambda _: queue.put_nowait(None))
+        self._at_work = task
         try:
-            return _Planned(call, work, work.arguments(raw))
-        except errors.InputError as error:
-            return _refused(call, "invalid_arguments", str(error))
+            ended = False
+            while not ended:
+                batch = [await queue.get()]
+                while not queue.empty():
+                    batch.append(queue.get_nowait())
+                ended = None in batch
+                if happenings := [one for one in batch if one is not None]:
+                    yield happenings
+            if not self._stopped:
+                task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            _ = task.cancelled() or task.exception()  # or asyncio complains that nobody looked
 
-    async def _carried_out(self, planned: list[_Planned], tell: Tell) -> None:
+    async def _carried_out(self, planned: list[Planned], tell: Tell) -> None:
         """All calls of a turn: first every question, then all at the same time."""
         answer, place = self._answers[-1], len(self.calls)
         self.calls += [one.call for one in planned]
         for one in planned:
             tell(CallBegan(one.call, answer.text))
         ready = [await self._with_consent(one, tell) for one in planned]
-        await asyncio.gather(*(self._one(one, place + at, tell) for at, one in enumerate(ready)))
-        self._history.add(answer, [_output_item(call) for call in self.calls[place:]])
+        failed: Exception | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for at, one in enumerate(ready, place):
+                    group.create_task(self._one(one, at, tell))
+        except ExceptionGroup as raised:  # the others have ended by now
+            failed = raised.exceptions[0]
+        if failed is not None:  # outside: IPython shows no short form of what came from a group
+            raise failed
+        self._history.add(answer, self.calls[place:])
 
-    async def _with_consent(self, planned: _Planned, tell: Tell) -> _Planned:
+    async def _with_consent(self, planned: Planned, tell: Tell) -> Planned:
         if planned.work is None:
             return planned
         paid = await planned.work.question(planned.arguments)
         ongoing = Ongoing(planned.call, tell, lambda run: None)
         no = await decision(self._terms.approve, paid, ongoing)
-        return planned if no is None else _refused(planned.call, "declined", no)
+        return planned if no is None else refused(planned.call, "declined", no)
 
-    async def _one(self, planned: _Planned, place: int, tell: Tell) -> None:
+    async def _one(self, planned: Planned, place: int, tell: Tell) -> None:
         """One call to its end; what is known of it stands in `calls` at any time."""
         call, began = planned.call, time.monotonic()
 
@@ -251,46 +266,28 @@ class Loop:
 _FIRST_ONLY = frozenset({"history", "images", "files", "tools", "tool_choice", "include"})
 
 
-async def _merged(
-    work: Callable[[Tell], Awaitable[None]],
-) -> AsyncGenerator[list[Happening], None]:
-    """What `work(tell)` tells while it runs. Raises what it raises."""
-    queue: asyncio.Queue[Happening | None] = asyncio.Queue()
-    task = asyncio.ensure_future(work(queue.put_nowait))
-    task.add_done_callback(lambda _: queue.put_nowait(None))
-    try:
-        ended = False
-        while not ended:
-            batch = [await queue.get()]
-            while not queue.empty():
-                batch.append(queue.get_nowait())
-            ended = batch[-1] is None
-            if happenings := [one for one in batch if one is not None]:
-                yield happenings
-        task.result()
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def _outcome(planned: _Planned, ongoing: Ongoing) -> Outcome:
+async def _outcome(planned: Planned, ongoing: Ongoing) -> Outcome:
+    """What came of a call. Raises only what is not the model's to mend."""
     assert planned.work is not None
     try:
         return await planned.work.run(planned.arguments, ongoing)
-    except TimeoutError:
+    except TimeoutError as error:
+        if error.args:  # the function's own, with its own words
+            return _failed(error)
         return Outcome(error_output("timed_out", "The function took too long."), "timed_out")
-    except (errors.ConfigError, errors.ConsentMissing):
-        raise  # the person's to mend, not the model's
+    except (errors.ConfigError, errors.ConsentMissing, errors.Interrupted):
+        raise  # the person's
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return _failed(error)  # something inside was cancelled, and not this conversation
     except Exception as error:
-        return Outcome(exception_output(error), type(error).__name__[:60])
+        return _failed(error)
 
 
-def _refused(call: ToolCall, kind: str, message: str) -> _Planned:
-    return _Planned(call, refusal=Outcome(error_output(kind, message), kind))
-
-
-def _output_item(call: ToolCall) -> Wire:
-    return {"type": "function_call_output", "call_id": call.call_id, "output": call.output}
+def _failed(error: BaseException) -> Outcome:
+    return Outcome(exception_output(error), type(error).__name__[:60])
 
 
 def _together(answers: Sequence[Answer]) -> Usage | None:
@@ -300,10 +297,3 @@ def _together(answers: Sequence[Answer]) -> Usage | None:
         return None
     names = [field.name for field in dataclasses.fields(Usage)]
     return Usage(**{name: sum(getattr(one, name) for one in said) for name in names})
-
-
-def _endless() -> errors.ProtocolError:
-    return errors.ProtocolError(
-        f"The model wrote more than {LONGEST_ARGUMENTS:,} characters of arguments for a function "
-        "and did not end; the stream was closed. Ask again, or ask another model."
-    )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from typing import Any
 
-from kit.errors import KitError, redact
+from kit.errors import redact
 
 __all__ = ["LONGEST_OUTPUT", "error_output", "exception_output", "output_of"]
 
@@ -19,15 +20,24 @@ LONGEST_OUTPUT = 100_000
 """Characters: about 30,000 tokens, a quarter of what most models read at once."""
 
 FRAME_ROWS = 50
+MOST_NUMBERS = 1_000
+"""Of an array; a larger one is told as it prints, which is short."""
+
 LONGEST_MESSAGE = 500
+LONGEST_READ = 20_000
+"""Characters of an error's text that are looked at."""
+
+_HALF = re.compile(r"[\ud800-\udfff]")
+"""Halves of characters, as in odd names of files: many gateways refuse a body that has one."""
 
 
 def output_of(value: Any) -> str:
-    """Text as it is; None as "done"; a DataFrame as its first rows; the rest as JSON.
+    """Text as it is; None as "done"; a DataFrame as its first rows; values and what holds them as
+    JSON; the rest as it prints.
 
     What is longer than LONGEST_OUTPUT is cut, and says so.
     """
-    text = _text(value)
+    text = _HALF.sub("\ufffd", _text(value))
     if len(text) <= LONGEST_OUTPUT:
         return text
     note = f"\n[cut: {LONGEST_OUTPUT:,} of {len(text):,} characters]"
@@ -36,13 +46,17 @@ def output_of(value: Any) -> str:
 
 def error_output(kind: str, message: str) -> str:
     """An error as the model is told it."""
-    message = " ".join(redact(message).split())[:LONGEST_MESSAGE]
+    message = _HALF.sub("\ufffd", redact(message[:LONGEST_READ]))
+    message = " ".join(message.split())[:LONGEST_MESSAGE]
     return json.dumps({"error": {"type": kind, "message": message}}, ensure_ascii=False)
 
 
-def exception_output(error: Exception) -> str:
+def exception_output(error: BaseException) -> str:
     """What a function raised, in one line."""
-    said = str(error) if isinstance(error, KitError) else f"{type(error).__name__}: {error}"
+    try:
+        said = str(error)
+    except Exception:  # an error of somebody's own may fail at this too
+        said = ""
     return error_output(type(error).__name__[:60], said)
 
 
@@ -54,6 +68,12 @@ def _text(value: Any) -> str:
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
         return _frame(value)
+    if not isinstance(value, dict | list | tuple | bool | int | float):
+        value = _plain(value)
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=_plain)
     except (TypeError, ValueError, RecursionError):  # odd keys, or a structure inside itself
@@ -74,4 +94,20 @@ def _plain(value: Any) -> Any:
         return dataclasses.asdict(value)
     if isinstance(value, set | frozenset | tuple):
         return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _decoded(bytes(value))  # pyright: ignore[reportUnknownArgumentType]
+    if callable(listed := getattr(value, "tolist", None)) and _few(value):
+        return listed()  # an array, or a number of one
     return str(value)
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return f"{len(value):,} bytes that are no text"
+
+
+def _few(value: Any) -> bool:
+    size = getattr(value, "size", None)
+    return isinstance(size, int) and size <= MOST_NUMBERS

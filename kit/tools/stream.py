@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from types import AsyncGeneratorType
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from kit import errors
 from kit.blocking import Batches, Facade
@@ -87,11 +89,15 @@ class AsyncToolStream:
                     else:
                         yield one
         finally:
-            await batches.aclose()
+            await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop now."""
-        await self.batches().aclose()
+        """Stop now; what has arrived stays in `partial`."""
+        running = cast(AsyncGeneratorType[list[Happening], None], self.batches())
+        if running.ag_running:  # another task waits in it
+            await self.loop.stop()
+        else:
+            await running.aclose()
 
 
 class ToolStream:
@@ -100,6 +106,8 @@ class ToolStream:
     def __init__(self, inner: AsyncToolStream) -> None:
         self._inner = inner
         self._batches = Batches(inner.batches)
+        self._waiting: deque[Happening] = deque()
+        self._closed = False
 
     def __enter__(self) -> ToolStream:
         return self
@@ -118,25 +126,37 @@ class ToolStream:
     def poll(self, seconds: float | None) -> list[Happening] | None:
         """What happens within `seconds`, perhaps nothing; None when it has ended.
 
-        Plain functions are called here, and questions asked.
+        Plain functions are called here, and questions asked: what happened before is given first,
+        so that it can be shown.
         """
-        batch = self._batches.next(seconds)
-        if batch is None:
-            return None
-        return [one for one in batch if not self._carried_out(one)]
+        if not self._waiting:
+            batch = None if self._closed else self._batches.next(seconds)
+            if batch is None:
+                return None
+            self._waiting.extend(batch)
+        happened: list[Happening] = []
+        while self._waiting:
+            if not isinstance(self._waiting[0], Errand):
+                happened.append(self._waiting.popleft())
+            elif happened:
+                break
+            else:
+                self._carry_out()
+        return happened
 
-    def _carried_out(self, one: Happening) -> bool:
-        if not isinstance(one, Errand):
-            return False
+    def _carry_out(self) -> None:
+        errand = self._waiting.popleft()
+        assert isinstance(errand, Errand)
         try:
-            one.carry_out()
+            errand.carry_out()
         except BaseException:
             self.close()
             raise
-        return True
 
     def close(self) -> None:
         """Stop now; what has arrived stays in `partial`."""
+        self._closed = True
+        self._waiting.clear()
         self._batches.close()
 
     @property
@@ -167,7 +187,7 @@ def to_its_end(
             pass
         return stream.answer
 
-    return _named(run_tools)
+    return _named(run_tools, method)
 
 
 def blocking_stream(
@@ -195,12 +215,13 @@ def blocking_to_its_end(
                 pass
         return stream.answer
 
-    return _named(run_tools)
+    return _named(run_tools, method)
 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _named(method: F) -> F:
+def _named(method: F, streams: Callable[..., Any]) -> F:
     method.__name__, method.__doc__ = "run_tools", "As `stream_tools`, to its end: the Answer."
+    method.__qualname__ = streams.__qualname__.replace(streams.__name__, "run_tools")
     return method

@@ -9,10 +9,12 @@ promised more than it does is asked once more in that way.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kit import errors
-from kit.gateway.answer import Answer
+from kit.gateway.answer import Answer, ToolCall
 from kit.gateway.capabilities import keeps_history
 from kit.gateway.client import AsyncClient
 from kit.gateway.events import Wire
@@ -21,6 +23,9 @@ from kit.gateway.wire import Api, Input, Options, items_of
 __all__ = ["Transcript"]
 
 ENCRYPTED = "reasoning.encrypted_content"
+LONGEST_NAME = 64
+
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class Transcript:
@@ -34,30 +39,60 @@ class Transcript:
         keeps = self._responses and options.get("store") is not False
         self._keeps = keeps and (bool(self._named) or bool(keeps_history(client.endpoint)))
         self._encrypted = self._responses and not self._keeps
+        self._refused_reasoning = False
         self._previous: str | None = None
         self._outputs: list[Wire] = []
 
     def turn(self) -> tuple[list[Any], dict[str, Any]]:
         """The input of the next turn, and the options that go with it."""
-        include = [*self._asked_for, *([ENCRYPTED] if self._encrypted else [])]
-        more: dict[str, Any] = {"include": include or None}
+        wanted = [ENCRYPTED] if self._encrypted and ENCRYPTED not in self._asked_for else []
+        more: dict[str, Any] = {"include": [*self._asked_for, *wanted] or None}
         if self._keeps and self._previous:
             return list(self._outputs), {**more, "previous_response_id": self._previous}
         return list(self._items), {**more, "previous_response_id": self._named}
 
-    def add(self, answer: Answer, outputs: list[Wire]) -> None:
-        """A turn is over."""
-        self._previous, self._outputs = answer.id, outputs
-        self._items += [*answer.items, *outputs]
+    def add(self, answer: Answer, calls: Sequence[ToolCall]) -> None:
+        """A turn is over, and its calls, in their order, have their outputs."""
+        asked = [str(item.get("call_id") or "") for item in answer.function_calls]
+        self._previous = answer.id
+        self._outputs = [
+            _output(theirs or call.call_id, call) for theirs, call in zip(asked, calls, strict=True)
+        ]
+        items = _with_calls(answer.items, calls)
+        self._items += [*items, *(_output(call.call_id, call) for call in calls)]
+        if self._refused_reasoning:
+            self._leave_reasoning_out()
 
     def another_way(self, error: errors.GatewayError) -> bool:
         """Whether to ask again, after this refusal, without what the gateway may not know."""
         if isinstance(error, errors.ModelUnknown):
             return False
-        if self._keeps and self._previous and not self._named:
-            self._keeps = False  # it took the id and forgot what was said
+        if self._keeps and self._previous:
+            self._keeps, self._encrypted = False, True  # it took the id and forgot what was said
             return True
         if self._encrypted and isinstance(error, errors.BadRequest):
-            self._encrypted = False  # refused by models without reasoning, among others
+            # by models without reasoning, and by a deployment that cannot read another's
+            self._encrypted, self._refused_reasoning = False, True
+            self._leave_reasoning_out()
             return True
         return False
+
+    def _leave_reasoning_out(self) -> None:
+        self._items = [item for item in self._items if item.get("type") != "reasoning"]
+
+
+def _with_calls(items: Sequence[Wire], calls: Sequence[ToolCall]) -> Iterator[Wire]:
+    """A turn as it is said again: every call with the id of its output, and a name that gateways
+    take back; they refuse a slip like `functions.weather` in the next request."""
+    left = iter(calls)
+    for item in items:
+        if item.get("type") == "function_call":
+            call = next(left)
+            name = _NO_NAME.sub("_", call.name)[:LONGEST_NAME] or "_"
+            said = {"call_id": call.call_id, "name": name, "arguments": call.arguments}
+            item = {**item, **said}
+        yield item
+
+
+def _output(call_id: str, call: ToolCall) -> Wire:
+    return {"type": "function_call_output", "call_id": call_id, "output": call.output}

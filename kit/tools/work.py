@@ -7,6 +7,7 @@ wrote, says whether it needs a yes, and runs.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -37,9 +38,13 @@ class Ongoing:
 
     def __init__(self, call: ToolCall, tell: Tell, begun: Callable[[Any], None]) -> None:
         self.call = call
-        self.begun = begun
-        """To be called with a research run as soon as there is one: a stop must not lose it."""
         self._tell = tell
+        self._begun = begun
+
+    def begun(self, run: Any) -> None:
+        """Note a research run as soon as there is one: a stop must not lose it."""
+        self.call = dataclasses.replace(self.call, run=run)
+        self._begun(run)
 
     def news(self, what: Any) -> None:
         """Tell whoever watches."""
