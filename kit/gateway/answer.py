@@ -158,7 +158,8 @@ class Answer:
     def items(self) -> tuple[Wire, ...]:
         """What to resend so that a next turn knows this one: messages and calls, without ids.
 
-        Ids and reasoning point into a gateway's memory, which it may not have.
+        Ids point into a gateway's memory, which it may not have, and so does reasoning that is
+        not encrypted.
         """
         return tuple(item for one in self.output if (item := _resendable(one)))
 

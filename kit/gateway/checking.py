@@ -23,8 +23,8 @@ def checked(answer: Answer, schema: Schema | None, secrets: tuple[str, ...]) -> 
     """The answer, with `parsed` where a schema asked for it. Raises KitError with `.answer`."""
     try:
         _check(answer, secrets)
-        if schema is None or (answer.function_calls and not answer.text):
-            return answer
+        if schema is None or answer.function_calls:
+            return answer  # what is said beside a call is not the object yet
         if answer.refusal and not answer.text:
             raise errors.ResponseFailed(f"The model refused: {shown(answer.refusal)}")
         if answer.status == "incomplete":

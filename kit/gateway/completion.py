@@ -124,8 +124,11 @@ class ChatAssembly:
         function = cast(Wire, function) if isinstance(function, dict) else {}
         call.id = call.id or id_
         call.name = call.name or function.get("name")
-        if isinstance(function.get("arguments"), str):
-            call.arguments.append(function["arguments"])
+        arguments = function.get("arguments")
+        if isinstance(arguments, str):
+            call.arguments.append(arguments)
+        elif arguments is not None:  # a server that forgot to write them as text
+            call.arguments.append(json.dumps(arguments))
 
     def _index(self, fragment: Wire, id_: str, place: int | None) -> int:
         """Which call a fragment belongs to; `place` among several fragments of one chunk."""

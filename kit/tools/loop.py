@@ -251,16 +251,22 @@ class Loop:
     def _with_calls(self, answer: Answer) -> Answer:
         """The answer of the last turn as the answer to the whole."""
         before = [one for one in self._answers if one is not answer]
-        costs = [one.cost for one in (*before, answer, *self.calls)]
-        known = [cost for cost in costs if cost is not None]
+        turns = [one.cost for one in (*before, answer)]
+        runs = [call.cost for call in self.calls if call.run is not None or call.cost]
         return dataclasses.replace(
             answer,
             tool_calls=tuple(self.calls),
             previous_response_id=self._answers[0].id if self.calls and self._answers else None,
             usage=_together([*before, answer]),
-            cost=sum(known) if known else None,
+            cost=_sum([*turns, *runs]),
             seconds=time.monotonic() - self._began,
         )
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    """What is known of the costs. That research was free says nothing of turns nobody prices."""
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if any(known) or (known and len(known) == len(costs)) else None
 
 
 _FIRST_ONLY = frozenset({"history", "images", "files", "tools", "tool_choice", "include"})

@@ -13,6 +13,8 @@ from tests.gateway.loopback import Reader, Writer, reset
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, Turn, call, play, refused, text
 
+pytestmark = pytest.mark.once
+
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
@@ -255,10 +257,6 @@ def test_an_error_of_a_conversation_inside_a_function_is_not_taken_for_the_outer
     assert [one.name for one in played.error.answer.tool_calls] == ["ask"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="kit.gateway.checking reads the text beside a call as the object that was asked for",
-)
 def test_text_beside_a_call_is_not_the_object_of_the_schema(opened: Open) -> None:
     schema = {"type": "object", "properties": {"hour": {"type": "integer"}}, "required": ["hour"]}
     played = play(

@@ -14,6 +14,8 @@ from kit.gateway.answer import Answer, ToolCall
 from kit.gateway.card import Card, bundle_of_card, call_card, lasted, together
 from kit.tools.outputs import error_output
 
+pytestmark = pytest.mark.once
+
 FORMS = ("text/plain", "text/markdown", "text/html")
 
 

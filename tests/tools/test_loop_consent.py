@@ -19,6 +19,8 @@ from kit.tools.work import Ongoing, Outcome
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, call, error_in, play, text
 
+pytestmark = pytest.mark.once
+
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 ran: list[str] = []

@@ -21,6 +21,8 @@ from tests.gateway.gateways import KEY
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, call, replies, text
 
+pytestmark = pytest.mark.once
+
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 

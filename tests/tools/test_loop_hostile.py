@@ -182,11 +182,6 @@ def test_arguments_in_one_piece_of_json_are_read_as_an_object_too(opened: Open, 
     assert played.told == ["Busan: fine"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="kit.gateway.completion drops arguments of a stream that are no text: the call is made "
-    "without them",
-)
 def test_arguments_that_stream_as_an_object_are_not_forgotten(opened: Open) -> None:
     function = {"name": "weather", "arguments": {"city": "Busan"}}
     one = {"index": 0, "id": "a", "type": "function", "function": function}

@@ -26,6 +26,8 @@ from tests.tools.loops import (
     text,
 )
 
+pytestmark = pytest.mark.once
+
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 ran: list[str] = []

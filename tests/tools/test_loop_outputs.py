@@ -19,6 +19,8 @@ from kit.tools.outputs import LONGEST_OUTPUT, error_output, exception_output, ou
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, call, error_in, play, text
 
+pytestmark = pytest.mark.once
+
 
 class Place(BaseModel):
     city: str
