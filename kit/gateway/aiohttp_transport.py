@@ -53,6 +53,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._connections = connections
         self._idle = idle
         self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
+        # A client that nobody closed goes quietly, as httpx's own does. At the interpreter's end
+        # the last that was registered goes first: this is here and not with the first request, so
+        # that what was started with this transport is stopped while it can still send.
+        weakref.finalize(self, _abandon_all, self._pools)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` once; the response's body is read from `.stream`, then closed."""
@@ -84,10 +88,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection; those of other event loops are closed there."""
-        pools, self._pools = self._pools, {}
-        here = pools.pop(asyncio.get_running_loop(), None)
-        for pool in pools.values():
-            pool.abandon()
+        here = self._pools.pop(asyncio.get_running_loop(), None)
+        _abandon_all(self._pools)
         if here is not None:
             await here.aclose()
 
@@ -116,16 +118,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None or pool.pid != os.getpid():
+            if pool is not None:
+                pool.abandon()
             for other in [other for other in self._pools if other.is_closed()]:
                 self._pools.pop(other).abandon()
-            pool = self._pools[loop] = _Pool(self, self._connections, self._idle)
+            pool = self._pools[loop] = _Pool(self._connections, self._idle)
         return pool
 
 
 class _Pool:
     """The connections of one event loop in one process."""
 
-    def __init__(self, owner: AiohttpTransport, connections: int, idle: float) -> None:
+    def __init__(self, connections: int, idle: float) -> None:
         self.loop = asyncio.get_running_loop()
         self.pid = os.getpid()
         self.permits = asyncio.Semaphore(connections)
@@ -135,8 +139,6 @@ class _Pool:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
-        # A client that nobody closed goes quietly, as httpx's own does.
-        self.abandon = weakref.finalize(owner, _abandon, self.session, self.loop, self.pid)
 
     async def enter(self, timeout: float | None) -> None:
         """Wait for one of the connections to be free."""
@@ -161,9 +163,25 @@ class _Pool:
         self.permits.release()
 
     async def aclose(self) -> None:
-        self.abandon.detach()
         await self.session.close()
         await asyncio.sleep(0)
+
+    def abandon(self) -> None:
+        """Close what nobody closed, without the warnings aiohttp logs for it."""
+        if self.pid != os.getpid():
+            # After a fork the sockets and the loop's poll set are the parent's: touch neither.
+            _of_the_parent.append(self.session)
+            return
+        connector = self.session.connector
+        self.session.detach()
+        if connector is None or connector.closed:
+            return
+        if self.loop.is_closed():
+            step = connector.close().__await__()
+            next(step, None)  # on a closed loop there is nothing to wait for
+        else:
+            with contextlib.suppress(RuntimeError):  # it closed meanwhile
+                self.loop.call_soon_threadsafe(_close_soon, connector)
 
 
 class _Stream(httpx.AsyncByteStream):
@@ -259,22 +277,9 @@ def _response(
     )
 
 
-def _abandon(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, pid: int) -> None:
-    """Close what nobody closed, without the warnings aiohttp logs for it."""
-    if pid != os.getpid():
-        # After a fork the sockets and the loop's poll set are the parent's: touch neither.
-        _of_the_parent.append(session)
-        return
-    connector = session.connector
-    session.detach()
-    if connector is None or connector.closed:
-        return
-    if loop.is_closed():
-        step = connector.close().__await__()
-        next(step, None)  # on a closed loop there is nothing to wait for
-    else:
-        with contextlib.suppress(RuntimeError):  # it closed meanwhile
-            loop.call_soon_threadsafe(_close_soon, connector)
+def _abandon_all(pools: dict[asyncio.AbstractEventLoop, _Pool]) -> None:
+    while pools:
+        pools.popitem()[1].abandon()
 
 
 def _close_soon(connector: aiohttp.BaseConnector) -> None:

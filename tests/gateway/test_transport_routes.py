@@ -357,6 +357,25 @@ def test_a_transport_that_nobody_closed_goes_without_a_word() -> None:
     assert done.stderr == ""
 
 
+def test_what_still_sends_at_the_processs_end_may_use_its_transport() -> None:
+    """As a relay in a kernel does, which is stopped there: it made its transport before."""
+    code = """
+    import atexit
+
+    async def start():
+        global server
+        server = serving(answering(reply()))
+        return await server.__aenter__()
+
+    port = run(start)
+    own = open_transport()
+    atexit.register(lambda: print(run(ask, own, port)))
+    print(run(ask, own, port))
+    """
+    done = finished(HEAD + textwrap.dedent(code))
+    assert (done.stdout, done.stderr) == ("b'fine'\n" * 2, "")
+
+
 def test_a_forked_child_leaves_the_connections_to_its_parent() -> None:
     code = """
     import warnings
