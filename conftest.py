@@ -22,6 +22,9 @@ THEIRS = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
 
+# What `make test` runs in a process of its own, or on one Python: see scripts/run_tests.py.
+BESIDE = ("once", "waits")
+
 
 def empty_environment(environment: MutableMapping[str, str], home: Path) -> None:
     """Point `environment` at an empty `home` and take every setting of ours out of it."""
@@ -67,17 +70,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a test that is skipped fails: for runs that must show that everything ran",
     )
     parser.addoption(
-        "--without-once",
-        action="store_true",
-        help="leave out the tests marked `once`: another Python runs them",
+        "--without",
+        action="append",
+        choices=BESIDE,
+        help="leave out the tests with this marker: another process of `make test` runs them",
     )
+    parser.addoption("--only", choices=BESIDE, help="the tests with this marker and no others")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--without-once"):
-        once = [item for item in items if item.get_closest_marker("once")]
-        items[:] = [item for item in items if not item.get_closest_marker("once")]
-        config.hook.pytest_deselected(items=once)
+    without: list[str] = config.getoption("--without") or []
+    only: str | None = config.getoption("--only")
+
+    def is_wanted(item: pytest.Item) -> bool:
+        marks = {mark.name for mark in item.iter_markers()}
+        return marks.isdisjoint(without) and (only is None or only in marks)
+
+    config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])
+    items[:] = [item for item in items if is_wanted(item)]
 
 
 def pytest_configure(config: pytest.Config) -> None:

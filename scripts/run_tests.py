@@ -1,9 +1,12 @@
-"""Run the tests on every interpreter that is here.
+"""Run the tests on every interpreter that is here, in processes side by side.
 
-The version of `.venv`, which is the one that runs this, has everything: the tests and then the
-notebooks. The others have the tests but those marked `once`; they run beside it, in a process of
-their own that is heard when it is done. PYTHONS="3.11 3.12" narrows the choice. Arguments go to
-pytest.
+    the version of .venv    everything but what `waits`, and then the notebooks
+    the same                what `waits`
+    the other versions      one after the other, what is marked neither `waits` nor `once`
+
+The first is heard as it goes, the others when they are done. PYTHONS="3.11 3.12" narrows the
+choice; without the version of .venv, which is the one that runs this, each has everything.
+Arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -14,8 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import interpreters
@@ -23,7 +26,13 @@ from environment import prepare
 from installing import ROOT, say
 
 OWN = "{}.{}".format(*sys.version_info)
+WORKS = ("--without=waits",)
+WAITS = ("--only=waits",)
+OTHERS = ("--without=waits", "--without=once")
 NOTEBOOKS = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120")
+
+NO_TESTS = 5
+"""pytest's status when an argument, such as `-k`, leaves it nothing to run."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,21 +43,31 @@ def main(arguments: list[str]) -> int:
     found = interpreters.find(wanted)
     if not found:
         sys.exit(f"Error: none of Python {', '.join(wanted)} is here.")
-    if len(found) == 1 or OWN not in found:
-        return max(test(version, base, arguments) for version, base in found.items())
+    if OWN in found and not {*WAITS, *OTHERS} & {*arguments}:
+        return side_by_side(found, arguments)
+    return worst([test(version, base, arguments) for version, base in found.items()])
+
+
+def side_by_side(found: Mapping[str, Path], arguments: list[str]) -> int:
+    started = time.monotonic()
     prepare(".venv", found[OWN], "dev")  # first: the others are made with its uv
-    with beside(found.keys() - {OWN}, arguments) as others:
-        failed = test(OWN, found[OWN], arguments)
-        return max(failed, others.wait())
+    with ExitStack() as processes:
+        beside = [processes.enter_context(running([OWN], [*WAITS, *arguments]))]
+        if others := sorted(found.keys() - {OWN}):
+            beside.append(processes.enter_context(running(others, [*OTHERS, *arguments])))
+        mine = test(OWN, found[OWN], [*WORKS, *arguments])
+        status = worst([mine, *(one.wait() for one in beside)])
+    say(f"All processes: {verdict(status)}, {time.monotonic() - started:.0f} s")
+    return status
 
 
 @contextmanager
-def beside(versions: Iterable[str], arguments: list[str]):
-    """This program for `versions` in a second process, whose output is shown when it ends."""
-    environment = os.environ | {"PYTHONS": " ".join(sorted(versions))}
-    say(f"Testing with Python {OWN}, and beside it {environment['PYTHONS']}.")
+def running(versions: Iterable[str], arguments: list[str]):
+    """This program for `versions` in another process, whose output is shown when it ends."""
+    environment = os.environ | {"PYTHONS": " ".join(versions)}
+    say(f"Beside it: Python {environment['PYTHONS']} {' '.join(arguments)}")
     with tempfile.TemporaryFile("w+") as heard:
-        command = [sys.executable, __file__, "--without-once", *arguments]
+        command = [sys.executable, __file__, *arguments]
         process = subprocess.Popen(command, env=environment, stdout=heard, stderr=heard)
         try:
             yield process
@@ -59,18 +78,27 @@ def beside(versions: Iterable[str], arguments: list[str]):
             print(heard.read(), flush=True)
 
 
+def worst(statuses: list[int]) -> int:
+    """0 when all passed. That some had nothing to run is no failure; a signal, below 0, is one."""
+    return max([abs(status) for status in statuses if status != NO_TESTS], default=NO_TESTS)
+
+
+def verdict(status: int) -> str:
+    return {0: "passed", NO_TESTS: "no tests"}.get(status, "FAILED")
+
+
 def test(version: str, base: Path, arguments: list[str]) -> int:
-    """Tests on one interpreter, and the notebooks on our own; 0 when all pass."""
+    """Tests on one interpreter, and the notebooks on our own; pytest's status."""
     started = time.monotonic()
     python = prepare(".venv" if version == OWN else f".venv-{version}", base, "dev")
-    say(f"Python {version}: tests")
-    failed = pytest(python, [*arguments, "tests"])
-    if version == OWN and not failed:
-        say(f"Python {version}: notebooks")
-        failed = test_notebooks(python)
-    verdict = "FAILED" if failed else "passed"
-    say(f"Python {version}: {verdict}, {time.monotonic() - started:.0f} s with the set-up")
-    return failed
+    what = " ".join((f"Python {version}", *arguments))
+    say(f"{what}: tests")
+    status = pytest(python, [*arguments, "tests"])
+    if version == OWN and status == 0 and not {*WAITS} & {*arguments}:
+        say(f"{what}: notebooks")
+        status = test_notebooks(python)
+    say(f"{what}: {verdict(status)}, {time.monotonic() - started:.0f} s with the set-up")
+    return status
 
 
 def test_notebooks(python: Path) -> int:

@@ -11,7 +11,7 @@ from tests.relay import postgresql
 from tests.relay.chaos.processes import Reader, Relay, check_log
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 
 @pytest.fixture

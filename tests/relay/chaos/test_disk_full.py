@@ -23,7 +23,7 @@ from relay_lite.upstream import Upstream
 from tests.relay.chaos.processes import PATH, Reader, Relay, check_log, http, until
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 FEW = 6
 """Pages beyond those of one long run: enough to accept another, and not for its text."""

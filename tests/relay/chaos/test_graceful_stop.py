@@ -11,7 +11,7 @@ import pytest
 from tests.relay.chaos.processes import Reader, Relay, check_log, until
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 
 def test_a_relay_that_is_stopped_hands_everything_on(

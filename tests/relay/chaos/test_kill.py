@@ -12,7 +12,7 @@ from tests.relay.chaos.processes import Json, Reader, Relay, Run, check_log, cod
 from tests.relay.upstream_runs import Script
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 LONG: Json = {"events": 120, "pace": 0.08}
 CASES: dict[str, Json] = {

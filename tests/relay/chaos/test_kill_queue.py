@@ -9,7 +9,7 @@ import pytest
 from tests.relay.chaos.processes import Relay, check_log, until
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 
 def test_runs_that_nobody_had_begun_are_begun_by_the_next(

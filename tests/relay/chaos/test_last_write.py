@@ -13,7 +13,7 @@ import pytest
 from tests.relay.chaos.processes import Relay, check_log, until
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from tests.relay.chaos.processes import (
 )
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.relay.chaos.processes import Json, Reader, Relay, check_log, codes, text_of, until
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 
 @pytest.fixture

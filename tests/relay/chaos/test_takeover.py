@@ -14,7 +14,7 @@ import pytest
 from tests.relay.chaos.processes import Process, Reader, Relay, check_log, until
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 TAKEN_OVER = 15.0
 

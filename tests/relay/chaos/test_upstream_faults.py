@@ -11,7 +11,7 @@ from tests.relay.chaos.processes import Json, Relay, check_log, codes
 from tests.relay.upstream_runs import Script
 from tests.relay.upstreams import Gateway
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 
 @dataclass(frozen=True)
