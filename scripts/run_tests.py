@@ -110,7 +110,18 @@ def test_notebooks(python: Path) -> int:
 
 def pytest(python: Path, arguments: list[str]) -> int:
     command = [python, "-m", "pytest", "-q", "-c", "pyproject.toml", "--rootdir=.", *arguments]
-    return subprocess.run(command, cwd=ROOT).returncode
+    return subprocess.run(command, cwd=ROOT, env=with_bytecode(os.environ, python)).returncode
+
+
+def with_bytecode(environment: Mapping[str, str], python: Path) -> dict[str, str]:
+    """Where the environment forbids bytecode beside the sources, it is kept beside `python`.
+
+    Otherwise each of the hundreds of processes that tests start compiles all that it imports.
+    """
+    kept = dict(environment)
+    if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
+        kept["PYTHONPYCACHEPREFIX"] = str(python.parent.parent / "bytecode")
+    return kept
 
 
 if __name__ == "__main__":

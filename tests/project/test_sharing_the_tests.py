@@ -77,3 +77,11 @@ def test_the_other_pythons_have_what_is_not_marked(
 )
 def test_all_must_pass(statuses: list[int], worst: int) -> None:
     assert run_tests.worst(statuses) == worst
+
+
+def test_bytecode_is_kept_where_a_machine_forbids_it_beside_the_sources() -> None:
+    python, other = Path("/here/.venv/bin/python"), {"PATH": "/bin"}
+    forbidding = {**other, "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = {**other, "PYTHONPYCACHEPREFIX": str(Path("/here/.venv/bytecode"))}
+    assert run_tests.with_bytecode(forbidding, python) == kept
+    assert run_tests.with_bytecode(other, python) == other
