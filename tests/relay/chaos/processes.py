@@ -118,10 +118,10 @@ class Relay(Process):
     def start(self) -> Self:
         self.arguments = ("--port", str(self.port))
         super().start()
-        self.announced(self.url)
-        until(self.ready, seconds=15)
         for worker in self.workers:
             worker.start()
+        self.announced(self.url)
+        until(self.ready, seconds=15)
         for worker in self.workers:
             worker.announced("Worker")  # before, it has no database to lose
         return self
