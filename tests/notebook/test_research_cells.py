@@ -12,6 +12,8 @@ import pytest
 
 from tests.notebook.conftest import Kernel
 
+pytestmark = pytest.mark.waits
+
 QUESTION = "짜장면의 역사와 기원을 조사해줘"
 
 
@@ -66,7 +68,6 @@ def test_a_card_ends_as_the_report(kernel: Any) -> None:
     assert "산둥" in shown["text/plain"] and "<h2>" in shown["text/html"]
 
 
-@pytest.mark.once
 def test_a_killed_kernel_loses_nothing(own: Any) -> None:
     """The kernel is killed in the middle of a run; the next gets the whole report."""
     first = own()
@@ -89,7 +90,6 @@ def test_a_killed_kernel_loses_nothing(own: Any) -> None:
     assert [kind for _, kind in log].count("request") == 1  # submitted once
 
 
-@pytest.mark.once
 def test_loading_says_what_has_finished_since(own: Any) -> None:
     first = own("0")
     assert first.loaded.printed == ""
