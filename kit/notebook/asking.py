@@ -16,6 +16,7 @@ from kit.errors import InputError, Interrupted, KitError
 from kit.notebook.arguments import Command, nearest
 from kit.notebook.interpolate import fill
 from kit.notebook.progress import Progress
+from kit.notebook.render import plain
 from kit.notebook.screens import Screen
 from kit.notebook.session import Conversation, Session
 
@@ -282,9 +283,23 @@ def _progress_of(command: Command) -> Any:
 
 def _unfinished(partial: Any, why: str) -> Any:
     """The partial answer, no longer in progress: nothing more will come."""
-    if partial is None or partial.status not in ("queued", "in_progress"):
+    if partial is None:
+        return None
+    calls = tuple(_left(call, why) for call in partial.tool_calls)
+    if calls != partial.tool_calls:
+        partial = dataclasses.replace(partial, tool_calls=calls)
+    if partial.status not in ("queued", "in_progress"):
         return partial
     return dataclasses.replace(partial, status="incomplete", incomplete=why)
+
+
+def _left(call: Any, why: str) -> Any:
+    """A call that had not ended; research goes on without the cell."""
+    if call.seconds is not None:
+        return call
+    if call.run is not None:
+        return dataclasses.replace(call, note="goes on without this cell")
+    return dataclasses.replace(call, error="not_carried_out", output=why)
 
 
 def _interrupted(partial: Any, question: Question, *, whole: bool) -> Interrupted:
@@ -293,6 +308,9 @@ def _interrupted(partial: Any, question: Question, *, whole: bool) -> Interrupte
         error = Interrupted("Stopped before anything had arrived; the request is closed.")
     elif whole:
         error = Interrupted(f"Stopped while it was shown; the whole answer is in {where}.")
+    elif any(call.seconds is None for call in partial.tool_calls):
+        names = ", ".join(call.name for call in partial.tool_calls if call.seconds is None)
+        error = Interrupted(f"Stopped while {plain(names)} ran. What had arrived is in {where}.")
     else:
         error = Interrupted(
             f"Stopped; the request is closed. What had arrived "

@@ -19,6 +19,8 @@ _FIRST_LINE = re.compile(r"\s*%%(chat|responses|research)\s(.*)", re.S)
 _CONTROL_LINE = re.compile(r"\s*%(kit|research)\s+(.*)", re.S)
 _HOLE = re.compile(r"\{\{\s*(\w*)$")
 
+MOST_IDS = 50
+
 Offers = tuple[str, list[str]]
 """What is completed (the text before the cursor), and what with."""
 
@@ -54,7 +56,7 @@ def offers(
         if (match := _FIRST_LINE.match(before)) is not None:
             return _on_first_line(match[1], match[2], variables, session)
         if (match := _CONTROL_LINE.match(before)) is not None:
-            return _on_control_line(match[1], match[2], session)
+            return _on_control_line(match[1], match[2], variables, session)
         return None
     hole = _HOLE.search(before)
     if hole is None or _FIRST_LINE.match(f"{lines[0]} ") is None:
@@ -101,11 +103,11 @@ def _tools() -> list[str]:
     return [tool.name for tool in schema.registered()] if schema else []
 
 
-def _on_control_line(magic: str, line: str, session: Session) -> Offers | None:
+def _on_control_line(
+    magic: str, line: str, variables: Iterable[str], session: Session
+) -> Offers | None:
     if magic == "research":
-        from kit.notebook.research import COMMANDS
-
-        return None if len(line.split()) > 1 else (line.strip(), _starting(line.strip(), COMMANDS))
+        return _on_research_line(line, variables)
     from kit.notebook.control import SUBCOMMANDS
 
     words = line.split()
@@ -119,6 +121,28 @@ def _on_control_line(magic: str, line: str, session: Session) -> Offers | None:
             return current, _starting(current, sorted(session.models))
         case _:
             return None
+
+
+def _on_research_line(line: str, variables: Iterable[str]) -> Offers | None:
+    """A command, then an id: of the runs that are written down, or a variable."""
+    from kit.notebook.research import COMMANDS
+
+    words = line.split()
+    current = words.pop() if words and not line[-1:].isspace() else ""
+    match words:
+        case []:
+            return current, _starting(current, COMMANDS)
+        case ["show" | "resume" | "cancel" | "delete"]:
+            return current, _starting(current, [*_ids(), *_public(variables)])
+        case _:
+            return None
+
+
+def _ids() -> list[str]:
+    from kit.relay.book import Book
+    from kit.sources import user_folder
+
+    return [entry.name for entry in Book(user_folder() / "runs").entries()[:MOST_IDS]]
 
 
 def _public(variables: Iterable[str]) -> list[str]:

@@ -109,18 +109,22 @@ def _list(arguments: list[str], shell: Any) -> None:
 
 
 def _display(arguments: list[str], shell: Any) -> None:
-    _show(_named(arguments, "show"), shell)
+    _show(_named(arguments, "show", shell), shell)
+
+
+def _resume(arguments: list[str], shell: Any) -> None:
+    _show(_named(arguments, "resume", shell), shell)
 
 
 def _cancel(arguments: list[str], shell: Any) -> None:
-    run = _named(arguments, "cancel")
+    run = _named(arguments, "cancel", shell)
     before = run.status
     run.cancel()
     print(f"{run.id} is cancelled." if run.status == "cancelled" else f"{run.id} is {before}.")
 
 
 def _delete(arguments: list[str], shell: Any) -> None:
-    run = _named(arguments, "delete")
+    run = _named(arguments, "delete", shell)
     run.delete()
     print(f"{run.id} is deleted.")
 
@@ -129,10 +133,11 @@ def _help(arguments: list[str], shell: Any) -> None:
     rows = (
         ("%research list", "your runs, the newest first"),
         ("%research show ID", "one of them, with its report; live while it goes on"),
-        ("%research resume ID", "the same"),
+        ("%research resume ID", "the same, by the name that a run left behind is looked for"),
         ("%research cancel ID", "end it for good"),
         ("%research delete ID", "remove one that has ended"),
         ("%%research --help", "how to start one"),
+        ("", "ID: a run's id, its beginning, or a variable that holds the run"),
     )
     print("\n".join(f"{usage:<22}  {does}" for usage, does in rows))
 
@@ -140,18 +145,21 @@ def _help(arguments: list[str], shell: Any) -> None:
 COMMANDS: dict[str, Callable[[list[str], Any], None]] = {
     "list": _list,
     "show": _display,
-    "resume": _display,
+    "resume": _resume,
     "cancel": _cancel,
     "delete": _delete,
     "help": _help,
 }
 
 
-def _named(arguments: list[str], command: str) -> Any:
+def _named(arguments: list[str], command: str, shell: Any) -> Any:
+    """The run of that id, of which the beginning is enough, or in the variable of that name."""
     from kit.connect_research import run
+    from kit.relay.run import Run
 
     _take(arguments, 1, f"%research {command} ID (%research list shows them)")
-    return run(arguments[0])
+    held = shell.user_ns.get(arguments[0])
+    return held if isinstance(held, Run) else run(arguments[0])
 
 
 def _take(arguments: list[str], count: int, usage: str) -> None:

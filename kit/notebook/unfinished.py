@@ -1,4 +1,4 @@
-"""Research of earlier kernels, when the next one loads the extension: what there is, and on it goes.
+"""Research of earlier kernels, when the next one loads the extension: what there is, and on it.
 
 Rule: loading waits for nothing and fails for nothing. What is said at once is read off this user's
 own files; a thread looks a moment later, when the load and what a person runs with it have had the
@@ -36,14 +36,14 @@ def news_of_runs() -> str | None:
         log.debug("Runs were not looked for (%s).", type(error).__name__)
         return None
     told = [
-        *([f"{going_on} research run{_s(going_on)} going on"] if going_on else []),
-        *([f"{ended} finished since you last looked"] if ended else []),
+        *([f"{_runs(going_on)} {'is' if going_on == 1 else 'are'} going on"] if going_on else []),
+        *([f"{_runs(ended)} finished since you last looked"] if ended else []),
     ]
     return f"kit: {', '.join(told)}. kit.runs() lists them." if told else None
 
 
-def _s(count: int) -> str:
-    return " is" if count == 1 else "s are"
+def _runs(count: int) -> str:
+    return f"{count} research run{'' if count == 1 else 's'}"
 
 
 def go_on_behind() -> threading.Thread:

@@ -13,7 +13,14 @@ from kit.gateway.card import Card, call_card
 from kit.notebook.progress import Progress
 from kit.relay.glance import Glance, glance_line, seen
 from kit.relay.view import RunEvent
-from kit.tools.happenings import CallBegan, CallEnded, CallTold, LimitReached, TurnBegan
+from kit.tools.happenings import (
+    CallAsked,
+    CallBegan,
+    CallEnded,
+    CallTold,
+    LimitReached,
+    TurnBegan,
+)
 
 __all__ = ["Workbench"]
 
@@ -26,6 +33,7 @@ class _Call:
     began: float
     why: str = ""
     glance: Glance | None = None
+    asked: bool = False
 
 
 class Workbench:
@@ -46,6 +54,10 @@ class Workbench:
             case CallBegan(call, why):
                 self.urgent = True
                 self._calls.append(_Call(call, time.monotonic(), " ".join(why.split())))
+            case CallAsked(call):
+                self.urgent = True
+                if (known := self._find(call)) is not None:
+                    known.asked = True
             case CallTold(call, RunEvent() as event):
                 self._told(call, event)
             case CallEnded(call):
@@ -87,6 +99,8 @@ def _card(known: _Call) -> Card:
         return card
     seconds = time.monotonic() - known.began
     why = f"why: {known.why[:LONGEST_WHY]}" if known.why else ""
-    doing = glance_line(known.glance, seconds, time.time()) if known.glance else "running"
+    doing = "waiting for a yes" if known.asked else "running"
+    if known.glance:
+        doing = glance_line(known.glance, seconds, time.time())
     lines = (why, doing, *card.lines)
     return dataclasses.replace(card, lines=tuple(one for one in lines if one))

@@ -6,9 +6,9 @@
     kit.tools.registered()           what a model may be offered, in the order it was registered
     kit.tools.forget("weather")      takes one away
 
-What `stream_tools` tells is here by name as well: TurnBegan, CallBegan, CallTold, CallEnded,
-LimitReached. What reads types and checks arguments loads pydantic, and only when a function is
-decorated.
+What `stream_tools` tells is here by name as well: TurnBegan, CallBegan, CallAsked, CallTold,
+CallEnded, LimitReached. What reads types and checks arguments loads pydantic, and only when a
+function is decorated.
 """
 
 from __future__ import annotations
@@ -19,9 +19,17 @@ from typing import TYPE_CHECKING, Any
 from kit.tools.schema import Tool, forget, registered, tool, tool_of
 
 if TYPE_CHECKING:
-    from kit.tools.happenings import CallBegan, CallEnded, CallTold, LimitReached, TurnBegan
+    from kit.tools.happenings import (
+        CallAsked,
+        CallBegan,
+        CallEnded,
+        CallTold,
+        LimitReached,
+        TurnBegan,
+    )
 
 __all__ = [
+    "CallAsked",
     "CallBegan",
     "CallEnded",
     "CallTold",

@@ -33,8 +33,8 @@ LONGEST_TAIL = 300
 
 HOW_TO_CONSENT = (
     "{name} costs money and needs a yes, and nobody can be asked here.\n"
-    'Give it beforehand: --yes or --budget 2 in a cell, %config KitMagics.approve = "always" in a '
-    'notebook, approve="always" or budget=2 in code.'
+    'Give it beforehand: --yes in a cell, %config KitMagics.approve = "always" in a notebook, '
+    'approve="always" in code;\nor --budget 2 (budget=2), where the gateway names its prices.'
 )
 HOW_TO_APPROVE = (
     "{name} needs a yes, and nobody can be asked here.\n"
@@ -58,6 +58,7 @@ async def decision(approve: Approve, paid: str | None, ongoing: Ongoing) -> str 
         return None
     if approve == "never":
         return "The user allows no calls."
+    ongoing.asked()
     if callable(approve):
         said = await ongoing.here(lambda: approve(ongoing.call))
         if inspect.isawaitable(said):

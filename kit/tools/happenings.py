@@ -3,6 +3,7 @@
     TurnBegan        the model is asked, or asked again
       (events)       what it says, as `kit.gateway.events` has it
     CallBegan        it calls a function; the arguments are checked
+      CallAsked      a person or a function is asked whether it may run
       CallTold       what the function itself tells while it runs, such as a search
     CallEnded        with its output, or why it did not run
     LimitReached     no more calls are carried out: one last turn without tools
@@ -22,6 +23,7 @@ from kit.gateway.answer import ToolCall
 from kit.gateway.events import Event
 
 __all__ = [
+    "CallAsked",
     "CallBegan",
     "CallEnded",
     "CallTold",
@@ -47,6 +49,13 @@ class CallBegan:
 
     call: ToolCall
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAsked:
+    """Somebody has to say yes first."""
+
+    call: ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +114,5 @@ class Errand:
             self._done.set_result(outcome)
 
 
-Happening = Event | TurnBegan | CallBegan | CallTold | CallEnded | LimitReached | Errand
+Happening = Event | TurnBegan | CallBegan | CallAsked | CallTold | CallEnded | LimitReached | Errand
 Tell = Callable[[Happening], None]

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from kit.gateway.answer import ToolCall
 from kit.gateway.events import Wire
-from kit.tools.happenings import CallTold, Errand, Tell
+from kit.tools.happenings import CallAsked, CallTold, Errand, Tell
 from kit.tools.outputs import output_of
 from kit.tools.schema import Tool
 
@@ -45,6 +45,10 @@ class Ongoing:
         """Note a research run as soon as there is one: a stop must not lose it."""
         self.call = dataclasses.replace(self.call, run=run)
         self._begun(run)
+
+    def asked(self) -> None:
+        """Tell that somebody has to say yes now."""
+        self._tell(CallAsked(self.call))
 
     def news(self, what: Any) -> None:
         """Tell whoever watches."""

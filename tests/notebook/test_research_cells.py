@@ -96,7 +96,7 @@ def test_loading_says_what_has_finished_since(own: Any) -> None:
     first.run(f"%%research -q -o run\n{QUESTION}")
     first.run("import time\nwhile kit.runs()['status'][0] != 'completed': time.sleep(0.1)")
     second = own("0")
-    assert "1 finished since you last looked. kit.runs() lists them." in second.loaded.printed
+    assert "1 research run finished since you last looked. kit.runs()" in second.loaded.printed
     second.run("kit.run(kit.runs()['id'][0]).text")
     assert own("0").loaded.printed == ""
 
