@@ -201,6 +201,8 @@ class Reader:
             headers["Last-Event-ID"] = str(self.events[-1]["sequence"])
         path = f"{self.relay.url}{PATH}/{self.run.id}/events"
         with http.stream("GET", path, headers=headers) as answer:
+            if answer.status_code == 503:  # it stops, or its store is away: "try again"
+                return
             assert answer.status_code == 200, answer.read()
             for frame in _frames(answer.iter_bytes()):
                 if event := _event(frame, self.run):
