@@ -210,15 +210,38 @@ def _with_tools(options: argparse.Namespace, prompt: str) -> None:
             client, prompt, deliverable_format=options.deliverable_format, hosted=hosted
         ) as stream,
     ):
-        for happening in stream:
-            if isinstance(happening, CallTold):
-                _progress(happening.what)
-        answer = stream.answer
-    if research_call(answer) is not None:
-        ids = {name: getattr(answer, name) for name in _IDS}
+        try:
+            for happening in stream:
+                if isinstance(happening, CallTold):
+                    _progress(happening.what)
+            answer = stream.answer
+        except KitError:
+            _note_research(stream.partial)  # it is paid for, whatever became of the answer
+            raise
+        except KeyboardInterrupt:
+            call = research_call(stream.partial) if stream.partial else None
+            _note_going_on(call.run if call else None)
+            raise
+    _note_research(answer)
+    _print(answer)
+
+
+def _note_research(answer: Any) -> None:
+    """The two lines that programs read, where research ran."""
+    from kit.connect_compatible import research_call
+
+    if answer is not None and research_call(answer) is not None:
+        ids: dict[str, Any] = dict.fromkeys(_IDS)
+        for name in _IDS:
+            with contextlib.suppress(KitError):  # the last one may have to be asked for
+                ids[name] = getattr(answer, name)
         _note("[deep_research was called automatically]")
         _note(json.dumps(ids, ensure_ascii=False))
-    _print(answer)
+
+
+def _note_going_on(run: Any) -> None:
+    if run is not None:
+        _note(f"It goes on as {run.id}: kit.run finds it again.")
 
 
 _IDS = (
@@ -239,21 +262,23 @@ def _research(options: argparse.Namespace, prompt: str) -> None:
     try:
         _follow(options, run)
     except KeyboardInterrupt:
-        _note(f"It goes on as {run.id}: kit.run finds it again.")
+        _note_going_on(run)
         raise
 
 
 def _follow(options: argparse.Namespace, run: Any) -> None:
     """The report as it comes, or in one piece. Raises ResponseFailed for a run that failed."""
     wrote = False
-    for event in run.follow():
-        if options.stream and event.text:
-            wrote = True
-            sys.stdout.write(_shown(event.text))
-            sys.stdout.flush()
-        _progress(event)
-    if wrote:
-        sys.stdout.write("\n")
+    try:
+        for event in run.follow():
+            if options.stream and event.text:
+                wrote = True
+                sys.stdout.write(_shown(event.text))
+                sys.stdout.flush()
+            _progress(event)
+    finally:
+        if wrote:  # whatever comes next starts a line of its own
+            sys.stdout.write("\n")
     run.wait()
     if not wrote:
         print(_shown(run.text))

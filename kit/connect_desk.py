@@ -7,6 +7,7 @@ its own key and never the gateway's.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from kit import errors, local
 from kit.gateway.client import AsyncClient
@@ -30,7 +31,9 @@ LONG_RUN = {"searches": 60, "pages": 40, "text": 40_000}
 """What runs were seen to do, from a quick question to a thorough report; characters of text."""
 
 PRICES_SECONDS = 10.0
-LONGEST_SHOWN = 400
+LONGEST_QUESTION = 300
+MOST_CONSTRAINTS, LONGEST_CONSTRAINT = 5, 80
+"""Of what is shown: the model wrote it, and the price below must be seen."""
 
 
 def book_of(settings: Settings) -> Book:
@@ -49,7 +52,7 @@ def desk_of(settings: Settings, endpoint: Endpoint, configured: RelaySettings) -
         key = configured.key_to_call() if same else None
         return _client(entry.relay, key, settings.ca_file, tuple(settings.proxies.items()))
 
-    return Desk(book_of(settings), client_for)
+    return Desk(book_of(settings), client_for, endpoint.identity)
 
 
 @functools.lru_cache(maxsize=32)
@@ -93,7 +96,8 @@ async def price_range(client: AsyncClient, arguments: Wire) -> tuple[float, floa
         estimate(prices, prompt=prompt, **size).cost or 0.0 for size in (SHORT_RUN, LONG_RUN)
     )
     budget = arguments.get("budget_usd")
-    return low, min(high, budget) if isinstance(budget, int | float) else high
+    most = float(budget) if isinstance(budget, int | float) else high
+    return min(low, most), min(high, most)
 
 
 async def quote(client: AsyncClient, arguments: Wire) -> str:
@@ -102,12 +106,26 @@ async def quote(client: AsyncClient, arguments: Wire) -> str:
     cost = "What it costs is not known: the gateway names no price."
     if prices is not None:
         cost = f"It costs about ${prices[0]:.2f} to ${prices[1]:.2f}, by the gateway's prices."
-    question = " ".join(str(arguments.get("research_question") or "").split())[:LONGEST_SHOWN]
-    lines = ["The model wants to start deep_research.", f"  question: {question}"]
-    lines.append(f"  format:   {arguments.get('deliverable_format', 'markdown_brief')}")
-    for constraint in arguments.get("constraints") or ():
-        lines.append(f"  keep to:  {' '.join(str(constraint).split())[:LONGEST_SHOWN]}")
-    return "\n".join([*lines, f"  {cost}"])
+    constraints = list(arguments.get("constraints") or ())
+    more = len(constraints) - MOST_CONSTRAINTS
+    return "\n".join(
+        [
+            "The model wants to start deep_research.",
+            f"  question: {_line(arguments.get('research_question') or '', LONGEST_QUESTION)}",
+            f"  format:   {arguments.get('deliverable_format', 'markdown_brief')}",
+            *(
+                f"  keep to:  {_line(one, LONGEST_CONSTRAINT)}"
+                for one in constraints[:MOST_CONSTRAINTS]
+            ),
+            *([f"            and {more} more"] if more > 0 else []),
+            f"  {cost}",
+        ]
+    )
+
+
+def _line(text: Any, longest: int) -> str:
+    words = " ".join(str(text).split())
+    return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
 def research_work(

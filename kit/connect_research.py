@@ -6,6 +6,9 @@ so whatever ends meanwhile, `kit.runs()` of the next kernel lists it.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -22,6 +25,7 @@ from kit.relay.clarifying import brief_of, questions_about
 from kit.relay.frames import frame_of
 from kit.relay.handle import NOT_SENT, AsyncRun
 from kit.relay.run import Run
+from kit.relay.view import is_token
 from kit.secret import Secret
 from kit.settings_relay import load_relay
 from kit.tools.outputs import output_of
@@ -36,6 +40,7 @@ __all__ = ["clarified", "research", "run", "runs"]
 MOST_LISTED = 100
 MOST_ASKED = 25
 """Runs whose state is asked for in one list; those that have ended are known."""
+LIST_SECONDS = 10.0
 
 
 def research(
@@ -63,13 +68,11 @@ def research(
     Raises InputError for what the relay does not take, ConfigError and GatewayError where it
     cannot be reached.
     """
-    if clarify:
-        question = clarified(question)
     given: Wire = {
         "research_question": question,
         "deliverable_format": format,
         "context": _listed(context),
-        "constraints": [constraints] if isinstance(constraints, str) else list(constraints),
+        "constraints": [constraints] if isinstance(constraints, str) else constraints,
         "system_prompt": system,
         "require_citations": citations,
         "budget_usd": budget,
@@ -77,11 +80,13 @@ def research(
         "max_tool_calls": max_tool_calls,
         "background": background or None,
     }
-    arguments = {name: one for name, one in given.items() if one not in (None, [])}
+    arguments = _checked({name: one for name, one in given.items() if one is not None})
+    if clarify:
+        arguments = _checked({**arguments, "research_question": clarified(question)})
     client = connect.client()
     settings = client.inner.settings
     relay = load_relay(user_data=settings.user_data)
-    return Run(wait_for(started, settings, client.endpoint, relay, _checked(arguments)))
+    return Run(wait_for(started, settings, client.endpoint, relay, arguments))
 
 
 def run(name: str, token: str | None = None) -> Run:
@@ -90,45 +95,57 @@ def run(name: str, token: str | None = None) -> Run:
     token: for a run that was started elsewhere, at the relay that is configured. Raises
     InputError where none is called so.
     """
+    given = str(name).strip()
     client = connect.client()
     settings = client.inner.settings
-    found = book_of(settings).find(name.strip()) if name.strip() else []
+    found = book_of(settings).find(given) if given else []
     if len(found) > 1:
         ids = ", ".join(one.name for one in found[:5])
-        raise InputError(f"{name[:40]!r} is the beginning of several runs: {ids}.")
+        raise InputError(f"{given[:40]!r} is the beginning of several runs: {ids}.")
+    if not found and token is None:
+        raise InputError(
+            f"No run of yours is called {given[:60]!r}, or begins so (four letters at least); "
+            "kit.runs() lists them."
+        )
     relay = load_relay(user_data=settings.user_data)
     desk = desk_of(settings, client.endpoint, relay)
     if found:
         inner = AsyncRun(desk, found[0])
-    elif token:
-        entry = Entry("", "", {}, relay.base_url or "", "", time.time(), name, Secret(token))
-        inner = AsyncRun(desk, entry)
-    else:
-        raise InputError(f"No run of yours is called {str(name)[:60]!r}; kit.runs() lists them.")
-    if wait_for(inner.find):
-        wait_for(inner.refresh)
+        with contextlib.suppress(errors.NotFound):  # gone there: it can be deleted here
+            if wait_for(inner.find):
+                wait_for(inner.refresh)
+        return Run(inner)
+    if not is_token(token):
+        raise InputError("A token is what the relay gave with the run: letters, digits, - and _.")
+    entry = Entry("", "", {}, relay.base_url or "", "", time.time(), given, Secret(token))
+    inner = AsyncRun(desk, entry)
+    wait_for(inner.refresh)
     return Run(inner)
 
 
 def runs(limit: int = MOST_LISTED) -> pandas.DataFrame:
-    """Your runs, the newest first: `id`, `question`, `status`, `age`, `cost`, `gateway`.
+    """Your runs, the newest first: `question`, `status`, `age`, `cost`, `gateway`, `id`.
 
     `status` is "unknown" where the relay cannot be asked. limit: rows at most.
     """
+    if not _is_count(limit):
+        raise InputError("`limit` is a whole number above zero.")
     client = connect.client()
     settings = client.inner.settings
     desk = desk_of(settings, client.endpoint, load_relay(user_data=settings.user_data))
     entries = desk.book.entries()[:limit]
     states = wait_for(_states, [AsyncRun(desk, entry) for entry in entries])
+    for state, _ in states:
+        state.told()
     now = time.time()
     rows = [
         {
-            "id": state.entry.name,
             "question": state.entry.question,
             "status": status,
             "age": timedelta(seconds=int(max(now - state.entry.asked, 0))),
             "cost": state.entry.cost,
             "gateway": state.entry.gateway or state.entry.relay,
+            "id": state.entry.name,
         }
         for state, status in states
     ]
@@ -136,40 +153,30 @@ def runs(limit: int = MOST_LISTED) -> pandas.DataFrame:
 
 
 async def _states(every: list[AsyncRun]) -> list[tuple[AsyncRun, str]]:
-    states: list[tuple[AsyncRun, str]] = []
-    asked = 0
-    for one in every:
-        if one.entry.ended is None and asked < MOST_ASKED:
-            asked += 1
-            states.append((one, await _state(one)))
-        else:
-            states.append((one, one.entry.ended or "unknown"))
-    return states
+    asked = [one for one in every if one.entry.ended is None][:MOST_ASKED]
+    told = dict(zip(map(id, asked), await asyncio.gather(*map(_state, asked)), strict=True))
+    return [(one, one.entry.ended or told.get(id(one), "unknown")) for one in every]
 
 
 async def _state(one: AsyncRun) -> str:
     try:
-        if one.entry.id is None and not await _known(one):
-            return NOT_SENT
-        return (await one.refresh()).status
+        async with asyncio.timeout(LIST_SECONDS):
+            if one.entry.id is None:
+                has = await (await one.reached()).started(one.entry.key)
+                if not has:  # a list starts nothing, so it does not ask by posting again
+                    return "unknown" if has is None else NOT_SENT
+                await one.post()
+            return (await one.refresh()).status
     except errors.NotFound:
         return "deleted"
-    except errors.KitError:
+    except (errors.KitError, TimeoutError):
         return "unknown"
-
-
-async def _known(one: AsyncRun) -> bool:
-    """Whether the relay has a run that was written down without its answer. A list starts none."""
-    if await one.client.started(one.entry.key):
-        await one.post()
-        return True
-    return False
 
 
 def clarified(question: str, ask: Callable[[str], str] = input) -> str:
     """The question with what a person answers to at most three questions; blank is no answer.
 
-    Raises ConsentMissing where nobody can be asked.
+    Raises InputError where nobody can be asked.
     """
     inner = connect.client().inner
     answers: list[tuple[str, str]] = []
@@ -189,16 +196,27 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in text if letter.isprintable())
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def _listed(context: Any) -> list[Any]:
+    if context is None:
+        return []
     if isinstance(context, list | tuple):
         return [_entry(one) for one in cast(Sequence[Any], context)]
     return [_entry(context)]
 
 
 def _entry(one: Any) -> Any:
-    if isinstance(one, str | dict):
-        return cast(Any, one)
-    return one.text if isinstance(one, Answer | Run) else output_of(one)
+    """Text and JSON objects as they are, anything else as text."""
+    if isinstance(one, Answer | Run):
+        return one.text
+    if isinstance(one, dict):
+        with contextlib.suppress(TypeError, RecursionError):  # else it holds what JSON has not
+            json.dumps(one)
+            return cast(Any, one)
+    return one if isinstance(one, str) else output_of(one)
 
 
 def _checked(arguments: Wire) -> Wire:
@@ -215,8 +233,8 @@ def _checked(arguments: Wire) -> Wire:
 
 
 _COLUMNS = {
-    **{"id": "str", "question": "str", "status": "str"},
-    **{"age": "timedelta64[s]", "cost": "float64", "gateway": "str"},
+    **{"question": "str", "status": "str", "age": "timedelta64[s]"},
+    **{"cost": "float64", "gateway": "str", "id": "str"},
 }
 _NAMES = {
     "research_question": "the question",

@@ -38,9 +38,10 @@ async def submit(course: Course) -> AsyncStream:
     """
     await _patiently(course, lambda: _prepare(course))
     body = body_of(course.assignment, course.model, course.facts, course.hold.invocation.id)
+    told: list[dict[str, Any]] = []
     while True:
         try:
-            return await _patiently(course, lambda body=body: _drained(course, body))
+            return await _patiently(course, lambda body=body: _drained(course, body, told))
         except errors.GatewayError as error:
             step = adapted(error, body, course.facts)
             if step is not None:
@@ -125,9 +126,9 @@ def _may_have_taken(error: errors.GatewayError) -> bool:
 # -- one submission ------------------------------------------------------------------------------
 
 
-async def _drained(course: Course, body: dict[str, Any]) -> AsyncStream:
+async def _drained(course: Course, body: dict[str, Any], told: list[dict[str, Any]]) -> AsyncStream:
     """One submission. A relay that stops waits for its id for a while, and lets nothing else on."""
-    task = asyncio.ensure_future(_send(course, body))
+    task = asyncio.ensure_future(_send(course, body, told))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -142,9 +143,12 @@ async def _drained(course: Course, body: dict[str, Any]) -> AsyncStream:
         raise
 
 
-async def _send(course: Course, body: dict[str, Any]) -> AsyncStream:
+async def _send(course: Course, body: dict[str, Any], told: list[dict[str, Any]]) -> AsyncStream:
+    """`told` are the bodies that stand in the log: one that is sent again is not told again."""
     attempt = course.progress.attempt + 1
-    await course.log([Draft("request", {"body": body})], attempt=attempt, submitting=True)
+    drafts = [] if told[-1:] == [body] else [Draft("request", {"body": body})]
+    await course.log(drafts, attempt=attempt, submitting=True)
+    told += [body] if drafts else []
     streamed = bool(body.get("stream"))
     stream = course.upstream.client.create(
         body,

@@ -6,7 +6,9 @@
 
 Rule: files are 0600 in a folder of 0700, whole or not there, and only ever replaced. So any kernel
 of this user finds every run again, also one whose kernel died before the relay's answer came; and
-neither a notebook nor the relay's store holds a token.
+neither a notebook nor the relay's store holds a token. The first writing is a condition of the run,
+each later one a help: the key alone finds the run again. What is read is believed no more than what
+a relay says.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import contextlib
 import dataclasses
 import json
 import re
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +26,8 @@ from typing import Any, cast
 
 from kit.errors import ConfigError
 from kit.gateway.events import Wire
+from kit.gateway.json_text import read_json
+from kit.relay.view import is_id, is_token, number_of
 from kit.secret import Secret
 from kit.secret_file import write_private
 
@@ -30,6 +35,9 @@ __all__ = ["Book", "Entry"]
 
 LARGEST_FILE = 16 * 2**20
 MOST_KEPT = 5_000
+SHORTEST_BEGINNING = 4
+"""Letters of an id, behind `inv_`, that name a run."""
+UNFINISHED_SECONDS = 3_600.0
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -39,7 +47,8 @@ class Entry:
     """One run. `relay`: its address, "" for the user's own one, which every kernel brings.
 
     gateway: whose run it is, as `Endpoint.identity`. asked: seconds since 1970. ended: the status
-    that it ended in, as far as anybody has heard; seen: the user has been shown that.
+    that it ended in, as far as anybody has heard; seen: the user has been shown how it ended; told:
+    has at least been told that it did.
     """
 
     key: str
@@ -53,6 +62,7 @@ class Entry:
     ended: str | None = None
     cost: float | None = None
     seen: bool = False
+    told: bool = False
 
     @property
     def name(self) -> str:
@@ -61,24 +71,30 @@ class Entry:
 
 
 class Book:
-    """The files in `folder`, which is made at the first writing."""
+    """The files in `folder`, which is made at the first writing. `most`: how many are kept."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most: int = MOST_KEPT) -> None:
         self.folder = folder
+        self._most = most
 
     def write(self, entry: Entry) -> Entry:
-        """Keep it, in place of what was kept of it. Raises ConfigError where that fails."""
-        new = not self._file(entry.key).exists()
+        """Keep a run that is about to be sent. Raises ConfigError where that fails."""
         try:
-            write_private(self._file(entry.key), json.dumps(_document(entry)))
+            self._put(entry)
         except OSError as error:
             raise ConfigError(
                 f"The run cannot be written down in {self.folder}: {error.strerror}.\n"
                 "It was not started, because nobody could find it again."
             ) from None
-        if new:
-            self._drop_oldest()
+        self._drop_oldest()
+        self._drop_unfinished()
         return entry
+
+    def update(self, entry: Entry) -> None:
+        """Keep what is new of a run, where that can be; what was forgotten stays forgotten."""
+        with contextlib.suppress(OSError):
+            if entry.key and self._file(entry.key).is_file():
+                self._put(entry)
 
     def entries(self) -> list[Entry]:
         """All runs, the newest first. What cannot be read is passed over."""
@@ -86,10 +102,10 @@ class Book:
         return sorted(found, key=lambda entry: entry.asked, reverse=True)
 
     def find(self, name: str) -> list[Entry]:
-        """The runs whose id or key is `name`, or begins so (six letters at least)."""
-        every = self.entries()
+        """The runs whose id or key is `name`, or begins so (four letters at least)."""
+        name, every = name.lower(), self.entries()
         same = [entry for entry in every if name in (entry.id, entry.key)]
-        if same or len(name.removeprefix("inv_")) < 6:
+        if same or len(name.removeprefix("inv_")) < SHORTEST_BEGINNING:
             return same
         ids = (name, f"inv_{name}")
         return [one for one in every if one.name.startswith(ids) or one.key.startswith(name)]
@@ -100,8 +116,11 @@ class Book:
             self._file(entry.key).unlink(missing_ok=True)
 
     def open_entries(self) -> list[Entry]:
-        """Those whose end the user has not been shown: quick where there is none."""
-        return [entry for entry in self.entries() if not entry.seen]
+        """Those of whose end the user has not been told: quick where there is none."""
+        return [entry for entry in self.entries() if not (entry.seen or entry.told)]
+
+    def _put(self, entry: Entry) -> None:
+        write_private(self._file(entry.key), json.dumps(_document(entry)))
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.json"
@@ -115,12 +134,17 @@ class Book:
 
     def _drop_oldest(self) -> None:
         """Of more runs than anybody looks through, those that ended and were seen go first."""
-        files = list(self._files())
-        if len(files) <= MOST_KEPT:
-            return
-        over = [entry for entry in self.entries()[::-1] if entry.seen]
-        for entry in over[: len(files) - MOST_KEPT]:
-            self.forget(entry)
+        over = sum(1 for _ in self._files()) - self._most
+        if over > 0:
+            for entry in [entry for entry in self.entries()[::-1] if entry.seen][:over]:
+                self.forget(entry)
+
+    def _drop_unfinished(self) -> None:
+        """What a process was writing when it was killed; it may hold a token."""
+        with contextlib.suppress(OSError):
+            for file in self.folder.glob(".*.json.*"):
+                if time.time() - file.stat().st_mtime > UNFINISHED_SECONDS:
+                    file.unlink(missing_ok=True)
 
 
 def _document(entry: Entry) -> Wire:
@@ -131,29 +155,38 @@ def _document(entry: Entry) -> Wire:
 
 def _read(file: Path) -> Entry | None:
     try:
-        if file.stat().st_size > LARGEST_FILE:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
             return None
-        raw: Any = json.loads(file.read_text("utf-8"))
+        raw: Any = read_json(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return _entry(cast(Wire, raw), file.stem) if isinstance(raw, dict) else None
 
 
 def _entry(raw: Wire, key: str) -> Entry | None:
-    arguments, token, cost = raw.get("arguments"), raw.get("token"), raw.get("cost")
+    arguments, id, token = raw.get("arguments"), raw.get("id"), raw.get("token")
     if not isinstance(arguments, dict):
         return None
-    asked = raw.get("asked")
+    # one without the other is no use: it is looked for by its key
+    known = (id, Secret(token)) if is_id(id) and is_token(token) else (None, None)
+    asked = number_of(raw.get("asked"))
     return Entry(
         key=key,
-        question=str(raw.get("question") or ""),
+        question=_text(raw, "question"),
         arguments=cast(Wire, arguments),
-        relay=str(raw.get("relay") or ""),
-        gateway=str(raw.get("gateway") or ""),
-        asked=float(asked) if isinstance(asked, int | float) else time.time(),
-        id=str(raw["id"]) if raw.get("id") else None,
-        token=Secret(token) if isinstance(token, str) and token else None,
-        ended=str(raw["ended"]) if raw.get("ended") else None,
-        cost=float(cost) if isinstance(cost, int | float) else None,
+        relay=_text(raw, "relay"),
+        gateway=_text(raw, "gateway"),
+        asked=time.time() if asked is None else asked,
+        id=known[0],
+        token=known[1],
+        ended=_text(raw, "ended") or None,
+        cost=number_of(raw.get("cost")),
         seen=raw.get("seen") is True,
+        told=raw.get("told") is True,
     )
+
+
+def _text(raw: Wire, name: str) -> str:
+    value = raw.get(name)
+    return value if isinstance(value, str) else ""

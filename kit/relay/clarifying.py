@@ -72,8 +72,8 @@ async def questions_about(client: AsyncClient, question: str) -> list[str]:
         )
     except errors.GatewayError:
         return []
-    found: dict[str, Any] = answer.parsed
-    if not found["needs_clarification"]:
+    found: dict[str, Any] | None = answer.parsed  # None where it called a function instead
+    if not found or not found["needs_clarification"]:
         return []
     asked = [" ".join(str(one).split())[:LONGEST_QUESTION] for one in found["questions"]]
     return [one for one in asked if one][:MOST_QUESTIONS]
@@ -93,10 +93,10 @@ async def brief_of(client: AsyncClient, question: str, answers: Sequence[tuple[s
         )
     except errors.GatewayError:
         return plainly
-    brief = str(answer.parsed["brief"]).strip()
+    brief = str(answer.parsed["brief"]).strip() if answer.parsed else ""
     said = [words for _, words in answers]
-    kept = _shares(brief, question) and all(_shares(brief, one) for one in said)
-    return brief[:LONGEST_BRIEF] if kept else plainly
+    kept = len(brief) <= LONGEST_BRIEF and all(_shares(brief, one) for one in (question, *said))
+    return brief if kept else plainly
 
 
 def _shares(brief: str, text: str) -> bool:

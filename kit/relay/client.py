@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import httpx
 
 from kit import errors
+from kit.blocking_thread import IOThread
 from kit.gateway.body import read_bounded, stream_of
 from kit.gateway.events import Wire, objects
 from kit.gateway.json_text import read_json
@@ -33,6 +35,7 @@ RUNS = "/api/v1/tool-invocations"
 MOST_BYTES = 64 * 2**20
 MOST_ERROR_BYTES = 64 * 1024
 TRIES = 4
+UNSENDABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,9 @@ class Pace:
 
     connect, answer: of one request. silent: of a stream; the relay sends a comment every 15 s.
     first_pause: between two tries of a request; it doubles. look: of one wait at the relay, short,
-    so that a dead one is noticed. patience: how long a relay may be away before somebody who waits
-    for a run is told. pause, longest_pause: between two visits of whoever waits.
+    so that a dead one is noticed; late: how far behind its time that answer may be. patience: how
+    long a relay may be away before somebody who waits for a run is told. pause, longest_pause:
+    between two visits of whoever waits.
     """
 
     connect: float = 5.0
@@ -50,6 +54,7 @@ class Pace:
     silent: float = 60.0
     first_pause: float = 0.3
     look: float = 20.0
+    late: float = 10.0
     patience: float = 300.0
     pause: float = 0.5
     longest_pause: float = 10.0
@@ -182,6 +187,8 @@ class RelayClient:
                     response = await self._transport.handle_async_request(
                         self._request(method, path, token, headers or {}, body)
                     )
+            except UNSENDABLE:
+                raise errors.ConfigError(f"{self.url[:200]} is no address of a relay.") from None
             except (TimeoutError, httpx.TransportError) as error:
                 arrived = arrived or not isinstance(error, UNSENT)
                 problem: errors.KitError = self._unreached(arrived)
@@ -210,6 +217,8 @@ class RelayClient:
         sent = {"accept-encoding": "gzip, deflate", "user-agent": "responses-kit", **headers}
         if body is not None:
             sent |= {"content-type": "application/json", "content-length": str(len(content))}
+        if not isinstance(threading.current_thread(), IOThread):
+            sent["connection"] = "close"  # the caller's own loop: it may end while we keep one open
         if token is not None:
             sent["x-invocation-token"] = token.reveal()
         if self._key is not None:
@@ -266,9 +275,7 @@ def _object(text: str) -> Wire | None:
     return cast(Wire, raw) if isinstance(raw, dict) else None
 
 
-async def _lists(
-    response: httpx.Response, silent: float
-) -> AsyncGenerator[list[RunEvent], None]:
+async def _lists(response: httpx.Response, silent: float) -> AsyncGenerator[list[RunEvent], None]:
     """The events that came together, together; until the stream ends, breaks off or is silent."""
     decoder = Decoder()
     pieces = stream_of(response)

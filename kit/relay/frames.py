@@ -9,13 +9,30 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kit.relay.evidence import CheckedLink, Source
+
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["frame_of"]
+__all__ = ["frame_of", "links_frame", "sources_frame"]
+
+_SOURCES = {"n": "Int64", "title": "str", "url": "str", "opened": "bool", "cited": "bool"}
+_LINKS = {"verdict": "str", "n": "Int64", "url": "str", "label": "str", "line": "Int64"}
 
 
 def frame_of(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pandas.DataFrame:
     """The rows with these columns, each of the pandas type that is named."""
     loaded: Any = importlib.import_module("pandas")  # half typed
     return loaded.DataFrame(rows, columns=[*columns]).astype(dict(columns))
+
+
+def sources_frame(sources: Sequence[Source]) -> pandas.DataFrame:
+    """One row a page."""
+    rows = [(one.number, one.title, one.url, one.opened, one.cited) for one in sources]
+    return frame_of([dict(zip(_SOURCES, row, strict=True)) for row in rows], _SOURCES)
+
+
+def links_frame(links: Sequence[CheckedLink]) -> pandas.DataFrame:
+    """One row a link."""
+    rows = [(one.verdict, one.number, one.url, one.label, one.line) for one in links]
+    return frame_of([dict(zip(_LINKS, row, strict=True)) for row in rows], _LINKS)

@@ -6,16 +6,20 @@ same glance, whoever reads them and whenever.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from kit.gateway.card import lasted
+from kit.gateway.refusal import shown
 from kit.relay.view import RunEvent, number_of
 
 __all__ = ["Glance", "glance_line", "money", "seen"]
 
 LONGEST_WORDS = 80
+_EMPHASIS = re.compile(r"\*\*|__|`|^#+ ", re.MULTILINE)
+"""Of Markdown, in which models think; a line of a card is plain text."""
 STALE_SECONDS = 30.0
 
 
@@ -63,10 +67,10 @@ def seen(glance: Glance, event: RunEvent, now: float) -> Glance:
             cost = number_of(data.get("cost_usd"))
             return replace(glance, cost=cost, estimate=data.get("estimate") is True)
         case "warning":
-            said = " ".join(_text(data, "message").split())[:300]
+            said = shown(_text(data, "message"))
             return replace(glance, warnings=(*glance.warnings, said)[-5:])
         case "error" | "cancelled":
-            said = " ".join(_text(data, "message").split())[:300]
+            said = shown(_text(data, "message"))
             return replace(glance, doing="", problem=said or event.type)
         case "completed":
             return replace(glance, doing="")
@@ -99,14 +103,16 @@ def glance_line(glance: Glance, seconds: float | None, now: float) -> str:
 
 
 def money(cost: float | None, estimate: bool = False) -> str:
-    """`$0.0123`, `about $0.01`, "" where it is not known or nothing."""
+    """`$0.0123`, `about $0.01`, "" where it is not known or nothing. Little is not nothing."""
     if not cost:
         return ""
-    return f"about ${cost:.2f}" if estimate else f"${cost:.4f}"
+    if estimate:
+        return f"about ${cost:.2f}" if cost >= 0.01 else "less than $0.01"
+    return "$" + (f"{cost:.4f}" if cost >= 0.001 else f"{cost:.8f}".rstrip("0"))
 
 
 def _short(words: str) -> str:
-    words = " ".join(words.split())
+    words = " ".join(_EMPHASIS.sub("", words).split())
     return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
 
 

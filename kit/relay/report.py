@@ -9,19 +9,27 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import os
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kit.clean import clean_html
+from kit.clean_writing import in_a_fence
 from kit.errors import InputError
 from kit.gateway.answer import Answer, Citation, answer_of
-from kit.relay.glance import Glance
+from kit.gateway.json_text import read_json
+from kit.relay.glance import Glance, money
 from kit.relay.view import RunEvent, View
 
 __all__ = ["markdown_of", "report_of", "save_report", "text_of"]
 
 FORMATS = (".md", ".html", ".json")
+LONGEST_QUESTION = 500
+LONGEST_NAME = 100
+STATUSES = {"pending": "queued", "running": "in_progress"}
+"""What an answer calls a run's status, where the two differ."""
 
 
 def text_of(view: View | None, events: Sequence[RunEvent]) -> str:
@@ -36,55 +44,76 @@ def report_of(view: View, events: Sequence[RunEvent], glance: Glance) -> Answer:
     text = text_of(view, events)
     told = answer_of(view.response or {})
     citations = told.citations if told.text == text else _without_places(text, events)
-    seconds = view.finished - view.created if view.finished and view.created else None
+    ran = view.finished - view.created if view.finished and view.created else None
     return dataclasses.replace(
         told,
         text=text,
         id=view.upstream_id or told.id,
-        status={"pending": "queued", "running": "in_progress"}.get(view.status, view.status),
+        status=STATUSES.get(view.status, view.status),
         citations=citations,
         cost=glance.cost or told.cost,  # that it was free need not be said
-        seconds=seconds,
+        seconds=None if ran is None else max(ran, 0.0),
+        parsed=outline if isinstance(outline := _json_in(text), dict) else None,
     )
 
 
 def _without_places(text: str, events: Sequence[RunEvent]) -> tuple[Citation, ...]:
     """The sources that the run named, at the end of the text."""
     named = [event.data for event in events if event.type == "source"]
+    pages = [(one.get("url"), one.get("title")) for one in named]
+    named = [(url, title) for url, title in pages if isinstance(url, str)]
     end = len(text)
     return tuple(
-        Citation(str(one.get("url") or ""), str(one.get("title") or ""), end, end, number)
-        for number, one in enumerate(named, 1)
+        Citation(url, title if isinstance(title, str) else "", end, end, number)
+        for number, (url, title) in enumerate(named, 1)
     )
 
 
 def markdown_of(question: str, answer: Answer, run: str) -> str:
     """The report with its sources and where it comes from, as Markdown to keep."""
-    fence = "`" * 3
-    is_json = answer.text.lstrip()[:1] in ("{", "[")
-    body = f"{fence}json\n{answer.text.strip()}\n{fence}" if is_json else answer.text.strip()
-    named = {one.number: one for one in answer.citations if one.url}
-    last = answer.text[max(answer.text.rfind("\n#"), 0) :]
-    listed = all(one.url in last for one in named.values())  # the report ends in a list of its own
-    sources = [f"{number}. [{_title(one)}]({_target(one.url)})" for number, one in named.items()]
-    sources = [] if listed else sources
-    origin = " · ".join(
-        part
-        for part in (
-            f"Question: {' '.join(question.split())[:500]}",
-            f"Run: {run}",
-            f"Model: {answer.model}" if answer.model else "",
-            f"Cost: ${answer.cost:.4f}" if answer.cost else "",
-        )
-        if part
+    text, status = answer.text.strip(), answer.status.replace("_", " ")
+    is_json = isinstance(_json_in(text), dict | list)
+    body = "\n".join(in_a_fence(text, "json")) if is_json else text
+    origin = (
+        f"Question: {_words(question, LONGEST_QUESTION)}" if question else "",
+        "" if status == "completed" else f"Status: {_words(status, LONGEST_NAME)}",
+        f"Run: {run}",
+        f"Model: {_words(answer.model, LONGEST_NAME)}" if answer.model else "",
+        f"Cost: {money(answer.cost)}" if answer.cost else "",
     )
-    parts = [body, "## Sources\n\n" + "\n".join(sources) if sources else "", f"---\n\n*{origin}*"]
+    told = " · ".join(part for part in origin if part)
+    parts = [body, _sources(answer), f"---\n\n*{told}*"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _title(citation: Citation) -> str:
-    words = " ".join((citation.title or citation.url).split())
-    return "".join("\\" + one if one in "[]\\`*_<>" else one for one in words)[:300]
+def _sources(answer: Answer) -> str:
+    """A list of what is cited, unless the report ends in one of its own."""
+    named = {one.number: one for one in answer.citations if one.url}
+    place = answer.text.rfind("\n#")
+    last = answer.text[place:] if place >= 0 else ""
+    if not named or all(one.url in last for one in named.values()):
+        return ""
+    lines = [
+        f"{number}. [{_words(one.title or one.url, 300)}]({_target(one.url)})"
+        for number, one in named.items()
+    ]
+    return "\n".join(["## Sources", "", *lines])
+
+
+def _json_in(text: str) -> Any:
+    """The object or list that the text is; None for text of any other kind."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return read_json(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _words(text: str, longest: int) -> str:
+    """One line of text as Markdown that shows it: titles are the web's, names a gateway's."""
+    words = " ".join(text.split())[:longest]
+    return "".join("\\" + one if one in "[]\\`*_<>" else one for one in words)
 
 
 def _target(url: str) -> str:
@@ -94,23 +123,38 @@ def _target(url: str) -> str:
 def save_report(path: str | Path, markdown: str, facts: dict[str, Any]) -> Path:
     """Write the report: `.md`, `.html` (cleaned, on its own) or `.json` (`facts`).
 
-    Raises InputError for another ending, or where the file cannot be written.
+    Raises InputError for another ending, or where the file cannot be written; one that was there
+    stays then.
     """
-    file = Path(path).expanduser()
+    try:
+        file = Path(path).expanduser()
+        _put(file, _content(file, markdown, facts).encode())
+    except (OSError, RuntimeError, ValueError) as error:  # no such user; NUL, half a pair
+        why = error.strerror if isinstance(error, OSError) else "its name or its text is no text"
+        raise InputError(f"{str(path)!r} cannot be written: {why}.") from None
+    return file
+
+
+def _content(file: Path, markdown: str, facts: dict[str, Any]) -> str:
     match file.suffix.lower():
         case ".md":
-            content = markdown
+            return markdown
         case ".html":
             title = html.escape(str(facts.get("question") or "Report")[:200])
             head = f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n'
             style = "<style>body{max-width:46em;margin:2em auto;font:16px/1.5 sans-serif}</style>"
-            content = f"{head}{style}\n{clean_html(markdown)}\n"
+            return f"{head}{style}\n{clean_html(markdown)}\n"
         case ".json":
-            content = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+            return json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         case _:
             raise InputError(f"A report is saved as {', '.join(FORMATS)}, not {file.suffix!r}.")
+
+
+def _put(file: Path, content: bytes) -> None:
+    """Whole or not at all, with the rights that new files of the user have."""
+    unfinished = file.with_name(f".{file.name[:100]}.{secrets.token_hex(4)}")
     try:
-        file.write_text(content, "utf-8")
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}.") from None
-    return file
+        unfinished.write_bytes(content)
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)

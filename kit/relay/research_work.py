@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 from kit import errors
 from kit.gateway.events import Wire
@@ -58,11 +59,12 @@ class ResearchWork:
         try:
             inner = await self._start({**arguments.document(), **self._more})
         except errors.InputError as error:  # the model's part was checked: this is the caller's
-            raise errors.ConfigError(str(error)) from None
+            raise errors.ConfigError(_of_the_caller(str(error))) from None
         ongoing.begun(Run(inner))
-        async for events in inner.follow():
-            for event in events:
-                ongoing.news(event)
+        async with aclosing(inner.follow()) as lists:
+            async for events in lists:
+                for event in events:
+                    ongoing.news(event)
         view = await inner.refresh()
         inner.shown()
         cost, note = inner.entry.cost, glance_line(inner.glance, inner.seconds, time.time())
@@ -70,3 +72,13 @@ class ResearchWork:
             return Outcome((view.text or "")[:LONGEST_REPORT], cost=cost, note=note)
         said = view.error_message or f"The research was {view.status}."
         return Outcome(error_output("research_failed", said), "research_failed", cost, note)
+
+
+def _of_the_caller(refusal: str) -> str:
+    """A refusal, with what the caller can say instead of what the relay is told."""
+    if "budget_usd" not in refusal:
+        return refusal
+    return (
+        "The budget cannot be kept: the gateway does not say what its research model costs.\n"
+        'Say yes without one: --yes in a cell, approve="always" in code.'
+    )

@@ -2,7 +2,8 @@
 
 Rule: a Run is a handle and not the run. Letting it go, restarting the kernel and closing the tab
 change nothing; only `cancel` and `delete` do. What it shows is asked for when it is looked at,
-and kept once the run has ended.
+and kept once the run has ended. It is copied as itself and never pickled: its token stays in the
+user's private file.
 """
 
 from __future__ import annotations
@@ -11,28 +12,27 @@ import dataclasses
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kit import errors
 from kit.blocking import Batches, run
 from kit.gateway.answer import Answer, Usage
 from kit.gateway.events import Wire
+from kit.gateway.request import checked_seconds
 from kit.relay.card import run_bundle, run_card
 from kit.relay.evidence import Evidence, checked, evidence_of, sources_of
-from kit.relay.frames import frame_of
+from kit.relay.frames import links_frame, sources_frame
 from kit.relay.glance import Glance
-from kit.relay.handle import NOT_SENT, AsyncRun, begin
+from kit.relay.handle import NOT_SENT, AsyncRun, begin, not_sent
 from kit.relay.report import markdown_of, report_of, save_report, text_of
 from kit.relay.report_diff import ReportDiff, diff_of
-from kit.relay.view import RunEvent, View
+from kit.relay.report_links import links_in, page_key
+from kit.relay.view import ENDED, RunEvent, View
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Run"]
-
-_SOURCES = {"n": "Int64", "title": "str", "url": "str", "opened": "bool", "cited": "bool"}
-_LINKS = {"verdict": "str", "n": "Int64", "url": "str", "label": "str", "line": "Int64"}
 
 
 class Run:
@@ -65,8 +65,8 @@ class Run:
 
     @property
     def gateway(self) -> str:
-        """Where it runs: `sandbox`, `local`, or a gateway's address."""
-        return self.inner.entry.gateway
+        """Where it runs: `sandbox`, `local`, a gateway's address, or that of a relay elsewhere."""
+        return self.inner.entry.gateway or self.inner.entry.relay
 
     @property
     def upstream_response_id(self) -> str | None:
@@ -86,6 +86,7 @@ class Run:
     def text(self) -> str:
         """The report, or what has come of it."""
         view = self._look()
+        self.inner.shown()
         if view is None or view.text is not None:
             return text_of(view, ())
         return text_of(view, self.events)
@@ -111,8 +112,7 @@ class Run:
         """US dollars so far, by estimate until it has ended; None where nobody knows."""
         if self.inner.ended and self.inner.entry.cost is not None:
             return self.inner.entry.cost
-        view, events = self._seen()
-        return report_of(view, events, self.inner.glance).cost
+        return self.answer.cost
 
     @property
     def sent(self) -> Mapping[str, Any]:
@@ -131,14 +131,12 @@ class Run:
     @property
     def sources(self) -> pandas.DataFrame:
         """What it found, one row a page: `n`, `title`, `url`, `opened`, `cited`."""
-        rows = [
-            {
-                **{"n": one.number, "title": one.title, "url": one.url},
-                **{"opened": one.opened, "cited": one.cited},
-            }
+        named = {page_key(link.url) for link in links_in(self.text)}  # as JSON cites
+        sources = [
+            dataclasses.replace(one, cited=one.cited or page_key(one.url) in named)
             for one in sources_of(self._evidence())
         ]
-        return frame_of(rows, _SOURCES)
+        return sources_frame(sources)
 
     def check(self) -> pandas.DataFrame:
         """Each link of the report, and whether the run saw it: `verdict` is `opened`, `searched`
@@ -146,11 +144,17 @@ class Run:
 
         Columns: `verdict`, `n`, `url`, `label`, `line`. Nothing is fetched.
         """
-        rows = [dataclasses.asdict(one) for one in checked(self.text, self._evidence())]
-        return frame_of([{**row, "n": row["number"]} for row in rows], _LINKS)
+        return links_frame(checked(self.text, self._evidence()))
 
     def diff(self, older: Run) -> ReportDiff:
-        """What this report says that an older one did not, and the other way round."""
+        """What this report says that an older one did not, and the other way round.
+
+        Raises InputError where one of them has not ended, or `older` is no run.
+        """
+        if not isinstance(older, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise errors.InputError("A report is compared with another run's: new.diff(old).")
+        for one in (self, older):
+            one._reported()
         new, old = self._evidence(), older._evidence()
         return diff_of(self.text, older.text, sources_of(new), sources_of(old))
 
@@ -162,15 +166,17 @@ class Run:
         Raises ResponseFailed when it failed or was cancelled, TimedOut after `timeout` seconds;
         the run goes on.
         """
+        looks_once = timeout == 0 and not isinstance(timeout, bool)
+        seconds = 0.0 if looks_once else checked_seconds(timeout)
         self._found()
-        return self._ended(run(self.inner.wait, timeout))
+        return self._ended(run(self.inner.wait, seconds))
 
     def __await__(self) -> Generator[Any, None, Run]:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Run:
         if not await self.inner.find():
-            raise _not_sent()
+            raise not_sent()
         return self._ended(await self.inner.wait())
 
     def follow(self) -> Iterator[RunEvent]:
@@ -192,10 +198,23 @@ class Run:
         return self
 
     def retry(self) -> Run:
-        """Start it anew, with the same question and arguments: another run, which costs again."""
-        entry = self.inner.entry
+        """Start it anew, with the same question and arguments: another run, which costs again.
+
+        One whose kernel ended before it was sent is sent. Raises InputError where this kernel uses
+        another gateway than the run did, or does not know what was asked.
+        """
+        entry, desk = self.inner.entry, self.inner.desk
+        if not entry.arguments:
+            raise errors.InputError("What this run was asked is not known here: kit.research asks.")
+        if not entry.relay and desk.gateway not in ("", entry.gateway):
+            raise errors.InputError(
+                f"This run was for {entry.gateway}, and {desk.gateway} is in use now.\n"
+                "Choose that gateway with %kit use, or ask anew with kit.research."
+            )
+        if entry.id is None:
+            run(self.inner.post)
+            return self
         arguments = {key: one for key, one in entry.arguments.items() if key != "stream"}
-        desk = self.inner.desk
         return Run(run(begin, desk, arguments, relay=entry.relay, gateway=entry.gateway))
 
     def delete(self) -> None:
@@ -203,11 +222,16 @@ class Run:
         run(self.inner.delete)
 
     def to_markdown(self) -> str:
-        """The report with its sources, to keep or to send."""
+        """The report with its sources, to keep or to send. Raises InputError for an empty one."""
+        self._reported(so_far=True)
         return markdown_of(self.question, self.answer, self.id)
 
     def save(self, path: str | Path) -> Path:
-        """Write the report to a file: `.md`, `.html`, or `.json` with sources and usage."""
+        """Write the report to a file: `.md`, `.html`, or `.json` with sources and usage.
+
+        Raises InputError where there is none yet, for another ending, and for a bad path.
+        """
+        self._reported(so_far=True)
         answer = self.answer
         sources = [dataclasses.asdict(one) for one in sources_of(self._evidence())]
         facts: Wire = {
@@ -222,18 +246,44 @@ class Run:
 
     def __repr__(self) -> str:
         question = self.question if len(self.question) <= 50 else self.question[:49] + "…"
-        view = self.inner.view
-        return f"Run({self.id!r}, {question!r}, {view.status if view else NOT_SENT!r})"
+        return f"Run({self.id!r}, {question!r}, {self._known_status!r})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        view = self._look()
-        if view is None:
-            glance = Glance(NOT_SENT, doing="run.retry() sends it")
-            return run_bundle(run_card(self.question, self.id, glance, None, time.time()), None)
-        events = self.events
+        """What is known; with why there is no more, where the relay cannot be asked."""
+        try:
+            view = self._look()
+            if view is None:
+                return self._card(Glance(NOT_SENT, doing="run.retry() sends it"))
+            report = report_of(view, self.events, self.inner.glance)
+        except errors.KitError as error:
+            glance = self.inner.glance if self.inner.view else Glance(doing="")
+            said, status = " ".join(str(error).split()), self._known_status
+            return self._card(dataclasses.replace(glance, status=status, problem=said))
         self.inner.shown()
-        card = run_card(self.question, self.id, self.inner.glance, self.seconds, time.time())
-        return run_bundle(card, report_of(view, events, self.inner.glance))
+        return self._card(self.inner.glance, report)
+
+    @property
+    def _known_status(self) -> str:
+        """How it stood when it was last looked at."""
+        if self.inner.view is not None:
+            return self.inner.view.status
+        return NOT_SENT if self.inner.entry.id is None else "unknown"
+
+    def _card(self, glance: Glance, report: Answer | None = None) -> dict[str, str]:
+        card = run_card(self.question, self.id, glance, self.seconds, time.time())
+        return run_bundle(card, report, text_of(None, self.inner.events))
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "A Run is not pickled: its token does not belong into a file or another program. "
+            "Keep run.id; kit.run(id) finds it again."
+        )
+
+    def __copy__(self) -> Run:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Run:
+        return self
 
     @property
     def seconds(self) -> float | None:
@@ -250,15 +300,26 @@ class Run:
 
     def _found(self) -> None:
         if not run(self.inner.find):
-            raise _not_sent()
+            raise not_sent()
 
     def _seen(self) -> tuple[View, tuple[RunEvent, ...]]:
         view = self._look()
         if view is None:
-            raise _not_sent()
+            raise not_sent()
         events = tuple(run(self.inner.catch_up))
         self.inner.shown()
         return self.inner.view or view, events
+
+    def _reported(self, *, so_far: bool = False) -> None:
+        """Raises InputError without a report; `so_far`: what has come of one is enough."""
+        status = self.status
+        if status in ENDED or so_far:
+            if self.text.strip():
+                return
+            raise errors.InputError(f"{self.id} has no report: it is {status}.")
+        raise errors.InputError(
+            f"{self.id} has not ended: it is {status}. run.wait() waits for it."
+        )
 
     def _evidence(self) -> Evidence:
         view, events = self._seen()
@@ -271,14 +332,10 @@ class Run:
         self.inner.shown()
         if view.status != "completed":
             said = view.error_message or f"The run was {view.status}."
-            raise errors.ResponseFailed(
+            error = errors.ResponseFailed(
                 f"{said}\nrun.text has what had come; run.retry() starts it anew.",
                 code=view.error_code,
             )
+            error.answer = report_of(view, self.inner.events, self.inner.glance)
+            raise error
         return self
-
-
-def _not_sent() -> errors.NotFound:
-    return errors.NotFound(
-        "This run was written down, and its kernel ended before it was sent. run.retry() starts it."
-    )

@@ -14,7 +14,7 @@ from kit.gateway.events import Wire
 from kit.gateway.refusal import shown
 from kit.secret import Secret
 
-__all__ = ["ENDED", "RunEvent", "View", "event_of", "is_token", "number_of", "view_of"]
+__all__ = ["ENDED", "RunEvent", "View", "event_of", "is_id", "is_token", "number_of", "view_of"]
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
@@ -69,7 +69,7 @@ class RunEvent:
 def view_of(raw: Wire) -> View | None:
     """What a relay's answer says of a run; None where it says of none."""
     id, status = raw.get("invocation_id"), raw.get("status")
-    if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID or not isinstance(status, str):
+    if not is_id(id) or not isinstance(status, str):
         return None
     token, response = raw.get("invocation_token"), raw.get("response")
     return View(
@@ -98,6 +98,11 @@ def event_of(raw: Any, number: int) -> RunEvent | None:
         return None
     status = (_string(raw.get("status")) or "")[:LONGEST_WORD]
     return RunEvent(number, kind[:LONGEST_WORD], status, cast(Wire, data))
+
+
+def is_id(value: Any) -> TypeGuard[str]:
+    """Whether this may be what a relay calls a run."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID
 
 
 def is_token(value: Any) -> TypeGuard[str]:

@@ -7,6 +7,7 @@ import multiprocessing
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,56 @@ def test_the_same_idempotency_key_of_two_callers_is_two_runs(keyed: Relay) -> No
     key = {"Idempotency-Key": "both"}
     alice, bob = (run_in(keyed.post("stream", who | key)) for who in (ALICE, BOB))
     assert alice.id != bob.id
+
+
+def test_a_list_of_one_idempotency_key_says_whether_it_started_a_run(keyed: Relay) -> None:
+    """For callers who died between their POST and its answer."""
+
+    def listed(key: str, who: dict[str, str] = ALICE) -> dict[str, Any]:
+        answer = keyed.http.get(PATH, headers=who, params={"idempotency_key": key})
+        assert answer.status_code == 200
+        return answer.json()
+
+    assert listed("of-nobody") == {
+        **{"data": [], "next_cursor": None},
+        "idempotency_key": "of-nobody",
+    }
+    run = run_in(keyed.post("stream", ALICE | {"Idempotency-Key": "of-alice"}))
+    found = listed("of-alice")
+    assert [one["invocation_id"] for one in found["data"]] == [run.id]
+    assert (found["next_cursor"], found["idempotency_key"]) == (None, "of-alice")
+    assert run.token not in str(found)
+    assert listed("of-alice", BOB)["data"] == []
+    assert run_in(keyed.post("stream", ALICE | {"Idempotency-Key": "of-alice"})) == run
+
+
+def test_a_list_of_everything_says_nothing_of_a_key(keyed: Relay) -> None:
+    assert "idempotency_key" not in keyed.http.get(PATH, headers=ALICE).json()
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "a\nb", "\x7f"])
+def test_a_key_that_no_post_could_have_is_refused(keyed: Relay, key: str) -> None:
+    answer = keyed.http.get(PATH, headers=ALICE, params={"idempotency_key": key})
+    assert answer.status_code == 422
+    assert "Idempotency-Key" in answer.json()["detail"]
+    if key:
+        assert key not in answer.json()["detail"]
+
+
+def test_any_key_that_a_post_can_have_is_found(keyed: Relay) -> None:
+    for key in ("a&b=c#d?e/f%20+", "';DROP/**/TABLE/**/run;--", "~" * 255, "%", "*"):
+        run = run_in(keyed.post("stream", ALICE | {"Idempotency-Key": key}))
+        found = keyed.http.get(PATH, headers=ALICE, params={"idempotency_key": key}).json()
+        assert [one["invocation_id"] for one in found["data"]] == [run.id]
+        assert found["idempotency_key"] == key
+
+
+def test_a_key_is_listed_for_nobody_where_there_are_no_callers(relay: Relay) -> None:
+    assert relay.http.get(PATH, params={"idempotency_key": "k"}).status_code == 403
+
+
+def test_a_key_is_listed_for_nobody_without_a_callers_key(keyed: Relay) -> None:
+    assert keyed.http.get(PATH, params={"idempotency_key": "k"}).status_code == 401
 
 
 def test_no_key_and_no_token_is_ever_logged(

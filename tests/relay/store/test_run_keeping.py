@@ -9,7 +9,7 @@ import pytest
 
 from relay_lite.store import Conflict, Gateway, Progress, Store, TooMany
 from tests.relay.store.conftest import OpenStore
-from tests.relay.store.orders import GATEWAY, create, ended, held, log, order, state
+from tests.relay.store.orders import GATEWAY, create, ended, finish, held, log, order, state
 
 pytestmark = pytest.mark.anyio
 
@@ -144,6 +144,43 @@ async def test_pages_of_a_list_join_without_gap_or_repetition(store: Store) -> N
         await create(store)
     assert seen == whole
     assert len({*seen}) == 23
+
+
+async def test_a_list_of_one_key_has_the_run_that_it_ordered(store: Store) -> None:
+    mine = await create(store, idempotency_key="k")
+    await create(store, idempotency_key="k2")
+    await create(store, idempotency_key="K")
+    await create(store)
+    assert await store.listing("alice", key="k") == [await state(store, mine.id)]
+    for key in ("", "none", "k%", "_", "' OR 1=1 --"):
+        assert await store.listing("alice", key=key) == []
+
+
+async def test_a_key_lists_nothing_of_another_caller(store: Store) -> None:
+    await create(store, idempotency_key="k", caller="alice")
+    assert await store.listing("bob", key="k") == []
+    theirs = await create(store, idempotency_key="k", caller="bob")
+    assert [run.id for run in await store.listing("bob", key="k")] == [theirs.id]
+
+
+async def test_a_key_lists_its_run_at_every_stage_until_it_is_deleted(store: Store) -> None:
+    run = await held(store, idempotency_key="k")
+    assert [one.status for one in await store.listing("alice", key="k")] == ["pending"]
+    await store.append(run.id, run.epoch, [], after=run.last, status="running")
+    assert [one.status for one in await store.listing("alice", key="k")] == ["running"]
+    await finish(store, await state(store, run.id))
+    assert [one.status for one in await store.listing("alice", key="k")] == ["completed"]
+    assert await store.delete(run.id)
+    assert await store.listing("alice", key="k") == []
+
+
+async def test_a_key_a_place_and_a_limit_hold_together(store: Store) -> None:
+    run = await create(store, idempotency_key="k")
+    place = (run.created, run.id)
+    assert await store.listing("alice", key="k", before=place) == []
+    assert await store.listing("alice", key="k", limit=1) == [run]
+    later = (run.created + 1, run.id)
+    assert await store.listing("alice", key="k", before=later) == [run]
 
 
 # -- forgetting --------------------------------------------------------------------------------
