@@ -15,8 +15,8 @@ from typing import Any
 from kit.errors import InputError, Interrupted, KitError
 from kit.notebook.arguments import Command, nearest
 from kit.notebook.interpolate import fill
+from kit.notebook.leaving import interrupted, unfinished
 from kit.notebook.progress import Progress
-from kit.notebook.render import plain
 from kit.notebook.screens import Screen
 from kit.notebook.session import Conversation, Session
 
@@ -191,7 +191,7 @@ def _asked(attempt: _Attempt, variables: MutableMapping[str, Any], session: Sess
     except KeyboardInterrupt:  # `Interrupted` is a KitError too
         raise
     except KitError as error:
-        error.answer = _unfinished(attempt.partial(error.answer), "broken off")
+        error.answer = unfinished(attempt.partial(error.answer), "broken off")
         _keep(error.answer, question, variables, session)
         _continue_from(error.answer, question, session)
         screen.close(error.answer, question.notes)
@@ -209,15 +209,16 @@ def _stopped(
     """The error of a stopped cell. What had arrived is kept; what was being shown stays so."""
     question = attempt.question
     try:
-        partial = _unfinished(attempt.partial(carried), "stopped")
+        partial = unfinished(attempt.partial(carried), "stopped")
         _keep(partial, question, variables, session)
         _continue_from(partial, question, session)
         if attempt.whole is None:
             attempt.screen.close(partial, question.notes)
     except KeyboardInterrupt:  # pressed again: shown it is not, but kept
-        partial = _unfinished(attempt.partial(carried), "stopped")
+        partial = unfinished(attempt.partial(carried), "stopped")
         _keep(partial, question, variables, session)
-    return _interrupted(partial, question, whole=attempt.whole is not None)
+    where = ["kit.last", *question.command.outputs]
+    return interrupted(partial, where, whole=attempt.whole is not None)
 
 
 class _Attempt:
@@ -279,49 +280,6 @@ def _progress_of(command: Command) -> Any:
     from kit.notebook.workbench import Workbench
 
     return Workbench(time.monotonic())
-
-
-def _unfinished(partial: Any, why: str) -> Any:
-    """The partial answer, no longer in progress: nothing more will come."""
-    if partial is None:
-        return None
-    calls = tuple(_left(call, why) for call in partial.tool_calls)
-    if calls != partial.tool_calls:
-        partial = dataclasses.replace(partial, tool_calls=calls)
-    if partial.status not in ("queued", "in_progress"):
-        return partial
-    return dataclasses.replace(partial, status="incomplete", incomplete=why)
-
-
-def _left(call: Any, why: str) -> Any:
-    """A call that had not ended; research goes on without the cell."""
-    if call.seconds is not None:
-        return call
-    if call.run is not None:
-        return dataclasses.replace(call, note="goes on without this cell")
-    return dataclasses.replace(call, error="not_carried_out", output=why)
-
-
-def _interrupted(partial: Any, question: Question, *, whole: bool) -> Interrupted:
-    where = " and ".join(["kit.last", *question.command.outputs])
-    if partial is None:
-        error = Interrupted("Stopped before anything had arrived; the request is closed.")
-    elif whole:
-        error = Interrupted(f"Stopped while it was shown; the whole answer is in {where}.")
-    elif any(call.seconds is None for call in partial.tool_calls):
-        names = ", ".join(call.name for call in partial.tool_calls if call.seconds is None)
-        error = Interrupted(f"Stopped while {plain(names)} ran. What had arrived is in {where}.")
-    else:
-        error = Interrupted(
-            f"Stopped; the request is closed. What had arrived "
-            f"({len(partial.text):,} characters) is in {where}."
-        )
-    running = [call.run for call in getattr(partial, "tool_calls", ()) if call.run is not None]
-    if running and not whole:
-        told = f"The research goes on: kit.run({running[0].id!r}) finds it again."
-        error = Interrupted(f"{error}\n{told}")
-    error.answer = partial
-    return error
 
 
 def _keep(

@@ -27,7 +27,7 @@ from kit.relay.handle import NOT_SENT, AsyncRun, begin, not_sent
 from kit.relay.report import markdown_of, report_of, save_report, text_of
 from kit.relay.report_diff import ReportDiff, diff_of
 from kit.relay.report_links import links_in, page_key
-from kit.relay.view import ENDED, RunEvent, View
+from kit.relay.view import RunEvent, View
 
 if TYPE_CHECKING:
     import pandas
@@ -312,14 +312,13 @@ class Run:
 
     def _reported(self, *, so_far: bool = False) -> None:
         """Raises InputError without a report; `so_far`: what has come of one is enough."""
-        status = self.status
-        if status in ENDED or so_far:
-            if self.text.strip():
-                return
-            raise errors.InputError(f"{self.id} has no report: it is {status}.")
-        raise errors.InputError(
-            f"{self.id} has not ended: it is {status}. run.wait() waits for it."
-        )
+        view = self._look()
+        if view is None:
+            raise not_sent()
+        if not (view.ended or so_far):
+            raise errors.InputError(f"{self.id} is {view.status}: run.wait() waits for its end.")
+        if not self.text.strip():
+            raise errors.InputError(f"{self.id} has no report: it is {view.status}.")
 
     def _evidence(self) -> Evidence:
         view, events = self._seen()

@@ -22,7 +22,7 @@ from tests.relay.caller.callers import RELAY_KEY, TEXT, Elsewhere
 from tests.relay.caller.there import entry
 from tests.relay.http.relays import PATH
 
-COLUMNS = ["id", "question", "status", "age", "cost", "gateway"]
+COLUMNS = ["question", "status", "age", "cost", "gateway", "id"]
 
 
 def book() -> Book:
@@ -473,3 +473,20 @@ def test_two_handles_of_one_run_agree(elsewhere: Elsewhere) -> None:
     assert other.status == "cancelled", "what was read is kept"
     assert other._repr_mimebundle_()
     assert len(kit.runs()) == 0
+
+
+def test_a_report_that_is_not_there_is_neither_saved_nor_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relay there does no work by itself: the run waits."""
+    with Elsewhere(tmp_path / "relay") as there:
+        there.known_to(monkeypatch)
+        run = kit.research("The history of tea")
+        for act in (lambda: run.save(tmp_path / "x.md"), run.to_markdown):
+            with pytest.raises(errors.InputError, match=f"{run.id} has no report"):
+                act()
+        with pytest.raises(errors.InputError, match=r"run\.wait\(\) waits"):
+            run.diff(run)
+        with pytest.raises(errors.InputError, match=r"new\.diff\(old\)"):
+            run.diff("abc")  # type: ignore[arg-type]
+        assert not (tmp_path / "x.md").exists()

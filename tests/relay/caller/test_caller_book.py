@@ -205,10 +205,10 @@ def test_a_run_is_found_by_its_id_its_key_and_how_they_begin(book: Book) -> None
     run = entry(key="a1b2c3d4" * 4, id="inv_" + "e5f6" * 8)
     book.write(run)
     book.write(number(7))
-    for name in (run.id, run.key, "inv_e5f6e5", "e5f6e5", "a1b2c3"):
+    for name in (run.id, run.key, "inv_e5f6", "e5f6", "INV_E5F6", "a1b2"):
         assert name is not None
         assert book.find(name) == [run], name
-    for name in ("e5f6", "inv_e5f6", "a1", "", "inv_", "zzzzzz", "../../etc/passwd", "*"):
+    for name in ("e5f", "inv_e5f", "a1", "", "inv_", "zzzzzz", "../../etc/passwd", "*"):
         assert book.find(name) == [], name
 
 

@@ -164,7 +164,7 @@ def test_a_budget_that_cannot_be_kept_is_an_error_for_the_person(
     """And not a sentence for the model, which would ask again."""
     with Paid(ARGUMENTS, prices=None) as there:
         there.known_to(monkeypatch)
-        with pytest.raises(errors.ConfigError, match="does not say what this model costs"):
+        with pytest.raises(errors.ConfigError, match="does not say what its research model costs"):
             kit.Client().run_tools(PROMPT, budget=2.0, tools="deep_research")
         nothing_was_spent(there)
 

@@ -1,0 +1,61 @@
+"""What is left of a cell that was stopped, or that broke off: the answer so far, and what to say.
+
+Rule: nothing that had arrived is lost, nothing is called running that is not, and research that a
+model had started goes on: the error says how to find it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from kit.errors import Interrupted
+from kit.notebook.render import plain
+
+__all__ = ["interrupted", "unfinished"]
+
+
+def unfinished(partial: Any, why: str) -> Any:
+    """The partial answer, no longer in progress: nothing more will come."""
+    if partial is None:
+        return None
+    calls = tuple(_left(call, why) for call in partial.tool_calls)
+    if calls != partial.tool_calls:
+        partial = dataclasses.replace(partial, tool_calls=calls)
+    if partial.status not in ("queued", "in_progress"):
+        return partial
+    return dataclasses.replace(partial, status="incomplete", incomplete=why)
+
+
+def _left(call: Any, why: str) -> Any:
+    """A call that had not ended; research goes on without the cell."""
+    if call.seconds is not None:
+        return call
+    if call.run is not None:
+        return dataclasses.replace(call, note="goes on without this cell")
+    return dataclasses.replace(call, error="not_carried_out", output=why)
+
+
+def interrupted(partial: Any, places: Sequence[str], *, whole: bool) -> Interrupted:
+    """The error of a stopped cell; `places` are where what had arrived is kept."""
+    where = " and ".join(places)
+    if partial is None:
+        error = Interrupted("Stopped before anything had arrived; the request is closed.")
+    elif whole:
+        error = Interrupted(f"Stopped while it was shown; the whole answer is in {where}.")
+    elif any(call.seconds is None for call in partial.tool_calls):
+        names = ", ".join(call.name for call in partial.tool_calls if call.seconds is None)
+        error = Interrupted(f"Stopped while {plain(names)} ran. What had arrived is in {where}.")
+    else:
+        error = Interrupted(
+            f"Stopped; the request is closed. What had arrived "
+            f"({len(partial.text):,} characters) is in {where}."
+        )
+    calls = partial.tool_calls if partial is not None else ()
+    running = [call.run for call in calls if call.run is not None and call.seconds is None]
+    if running:
+        told = f"The research goes on: kit.run({running[0].id!r}) finds it again."
+        error = Interrupted(f"{error}\n{told}")
+    error.answer = partial
+    return error
