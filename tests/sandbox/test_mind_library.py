@@ -114,6 +114,11 @@ ITSELF = [
     ("모델을 바꾸려면?", "%kit model"),
     ("설치는 어떻게 해?", "make lab"),
     ("실행 중인 셀을 멈추려면?", "커널 중단"),
+    ("What is kit.tool for?", "@kit.tool"),
+    ("How do I find a research run again after a restart?", "kit.run(id)"),
+    ("모델이 내 함수를 부르게 하려면?", "@kit.tool"),
+    ("How do I start a research run?", "%%research -o run"),
+    ("커널을 다시 시작한 뒤 조사를 찾으려면?", "kit.runs()"),
 ]
 
 

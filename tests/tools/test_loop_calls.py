@@ -14,7 +14,7 @@ from kit import errors
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, call, error_in, play, text
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("nothing_left")]
 
 KEY = "sk-abcdef0123456789abcdef"
 

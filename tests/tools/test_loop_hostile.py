@@ -24,7 +24,7 @@ from tests.tools.loops import (
     until,
 )
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("nothing_left")]
 
 
 def weather(city: str = "Seoul") -> str:

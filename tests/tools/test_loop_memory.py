@@ -14,7 +14,7 @@ from tests.gateway.gateways import stream_reply
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, Turn, call, outputs_in, play, refused, text, thought
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("nothing_left")]
 
 ENCRYPTED = "reasoning.encrypted_content"
 USER = {"role": "user", "content": "hi"}

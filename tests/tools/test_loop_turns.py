@@ -13,7 +13,7 @@ from kit import errors
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, Turn, call, outputs_in, play, text, thought
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("nothing_left")]
 
 
 def weather(city: str, unit: str = "C") -> str:

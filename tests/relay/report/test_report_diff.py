@@ -16,6 +16,8 @@ from kit.clean import clean_markdown
 from kit.relay.evidence import Source
 from kit.relay.report_diff import ReportDiff, diff_of
 
+pytestmark = pytest.mark.once
+
 OLD = """\
 # Noodles
 

@@ -21,6 +21,8 @@ from kit.relay.evidence import (
     sources_of,
 )
 
+pytestmark = pytest.mark.once
+
 Wire = dict[str, Any]
 
 OPENED = "https://opened.example/page"

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from kit.relay.report_links import Link, links_in, page_key
 
+pytestmark = pytest.mark.once
+
 REPORT = """\
 # Report [h](https://h.example)
 
