@@ -102,9 +102,7 @@ def _check_together(parser: _Parser, options: argparse.Namespace) -> None:
     relay, tools = options.target == "relay", options.auto_tool_call
     if relay and tools:
         parser.error("--auto-tool-call and --target relay exclude each other")
-    if tools and options.api == "chat":
-        parser.error("--auto-tool-call speaks responses: leave --api chat out")
-    options.api = options.api or ("responses" if tools else "chat")
+    options.api = "responses" if tools else options.api or "chat"  # tools always speak responses
     if options.web_search and (options.api != "responses" or relay):
         parser.error("--web-search needs --api responses, and no --target relay")
     if options.background and options.api != "responses" and not relay:
@@ -236,7 +234,7 @@ def _note_research(answer: Any) -> None:
             with contextlib.suppress(KitError):  # the last one may have to be asked for
                 ids[name] = getattr(answer, name)
         _note("[deep_research was called automatically]")
-        _note(json.dumps(ids, ensure_ascii=False))
+        _note(json.dumps(ids))
 
 
 def _note_going_on(run: Any) -> None:

@@ -100,10 +100,15 @@ async def price_range(client: AsyncClient, arguments: Wire) -> tuple[float, floa
     return min(low, most), min(high, most)
 
 
-async def quote(client: AsyncClient, arguments: Wire) -> str:
-    """What a person is asked before a run that costs money."""
-    prices = await price_range(client, arguments)
+async def quote(client: AsyncClient, arguments: Wire, *, known: bool = True) -> str:
+    """What a person is asked before a run that costs money.
+
+    known: the gateway that runs it is the client's; of a relay elsewhere nobody here can say.
+    """
+    prices = await price_range(client, arguments) if known else None
     cost = "What it costs is not known: the gateway names no price."
+    if not known:
+        cost = "What it costs is not known: it runs at a relay elsewhere."
     if prices is not None:
         cost = f"It costs about ${prices[0]:.2f} to ${prices[1]:.2f}, by the gateway's prices."
     constraints = list(arguments.get("constraints") or ())
@@ -142,11 +147,11 @@ def research_work(
     async def asked(arguments: Wire) -> str | None:
         if budget is not None or is_free(endpoint, relay):
             return None
-        return await quote(client, arguments)
+        return await quote(client, arguments, known=relay.base_url is None)
 
     return ResearchWork(
         functools.partial(started, settings, endpoint, relay),
         asked,
         deliverable_format=deliverable_format,
-        more={} if budget is None or is_free(endpoint, relay) else {"budget_usd": budget},
+        budget=None if is_free(endpoint, relay) else budget,
     )

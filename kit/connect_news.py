@@ -20,22 +20,29 @@ MOST_LOOKED_UP = 200
 
 
 def counts(folder: Path) -> tuple[int, int]:
-    """How many runs go on, and how many have ended without their user having been shown it."""
-    unseen = [entry for entry in Book(folder).open_entries() if entry.id is not None]
-    unseen = unseen[:MOST_LOOKED_UP]
-    if not unseen:
-        return 0, 0
-    asked = [entry.id for entry in unseen if entry.ended is None and not entry.relay and entry.id]
+    """How many runs go on, and how many have ended without their user having been told.
+
+    One whose sending nobody saw the end of counts as going on.
+    """
+    unseen = Book(folder).open_entries()[:MOST_LOOKED_UP]
+    asked = [one.id for one in unseen if one.id and one.ended is None and not one.relay]
     known = _statuses(asked) if asked else {}
-    ended = [entry for entry in unseen if entry.ended or known.get(entry.id or "", "") in ENDED]
-    gone = [entry for entry in unseen if entry.id in asked and entry.id not in known]
-    return len(unseen) - len(ended) - len(gone), len(ended)
+    ended = going_on = 0
+    for entry in unseen:
+        own = entry.id in asked and known is not None
+        if entry.ended or (own and known and known.get(entry.id or "") in ENDED):
+            ended += 1
+        elif not own or (known and entry.id in known):  # else it was deleted
+            going_on += 1
+    return going_on, ended
 
 
-def _statuses(ids: list[str]) -> dict[str, str]:
-    """The status of each of the runs that lies in the relay's file of this user."""
+def _statuses(ids: list[str]) -> dict[str, str] | None:
+    """The status of each of the runs in the relay's file of this user; None where it has none."""
     store = load_relay().store
-    if not isinstance(store, Path) or not store.is_file():
+    if not isinstance(store, Path):
+        return None  # a database is not asked while a notebook loads
+    if not store.is_file():
         return {}
     places = ", ".join("?" * len(ids))
     address = f"{store.absolute().as_uri()}?mode=rw"  # reading alone could not use its journal

@@ -105,7 +105,8 @@ class Telling:
     def _item(self, item: Wire) -> list[Draft]:
         match item.get("type"):
             case "web_search_call":
-                return self._search(item.get("action"))
+                # what failed opened nothing, and listed nothing
+                return [] if item.get("status") == "failed" else self._search(item.get("action"))
             case "reasoning":
                 summaries = [
                     part.get("text")

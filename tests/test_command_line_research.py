@@ -342,7 +342,6 @@ def test_a_terminal_is_not_steered_by_a_report(
     ("arguments", "says"),
     [
         (["--auto-tool-call", "--target", "relay"], "--target relay exclude each other"),
-        (["--auto-tool-call", "--api", "chat"], "speaks responses"),
         (["--auto-tool-call", "--background"], "exclude each other"),
         (["--auto-tool-call", "--background", "--api", "responses"], "exclude each other"),
         (["--target", "relay", "--background", "--stream"], "exclude each other"),

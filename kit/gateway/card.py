@@ -18,7 +18,7 @@ from kit.gateway.events import Wire
 if TYPE_CHECKING:
     from kit.gateway.answer import ToolCall
 
-__all__ = ["Card", "bundle_of_card", "call_card", "lasted", "together"]
+__all__ = ["Card", "bundle_of_card", "call_card", "lasted", "printable", "together"]
 
 LONGEST_ABOUT = 300
 LONGEST_OUTPUT = 160
@@ -70,8 +70,8 @@ def call_card(call: ToolCall) -> Card:
 def bundle_of_card(card: Card) -> Bundle:
     """The three forms a front end chooses from."""
     about = _clipped(card.about, LONGEST_ABOUT)
-    title = _plain(card.title) or "(no name)"
-    lines = [line for one in card.lines if (line := _plain(one))]
+    title = printable(card.title) or "(no name)"
+    lines = [line for one in card.lines if (line := printable(one))]
     head = f"{title}: {about}" if about else title
     quoted = [f"**{_literal(title)}** {_literal(about)}", *map(_literal, lines)]
     return {
@@ -143,11 +143,11 @@ def _first_line(text: str) -> str:
 
 
 def _clipped(text: str, longest: int) -> str:
-    text = _plain(text[: 4 * longest])
+    text = printable(text[: 4 * longest])
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """On one line: a second one would stand outside of the card."""
     return " ".join(_UNSEEN.sub("", text).split())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kit.errors import InputError
+from kit.errors import InputError, Interrupted
 from kit.notebook.arguments import Commission, nearest
 from kit.notebook.interpolate import fill
 from kit.notebook.render import plain
@@ -27,9 +27,10 @@ def start(commission: Commission, body: str, shell: Any) -> Any:
     question = filled.text.strip()
     if not question:
         raise InputError("The question is empty: write it below %%research.")
-    run = research(
+    run = _begun(
+        research,
         question,
-        format=commission.format,  # type: ignore[arg-type]
+        format=commission.format,
         context=[_variable(name, variables) for name in commission.contexts],
         constraints=commission.constraints,
         system=commission.system,
@@ -44,6 +45,15 @@ def start(commission: Commission, body: str, shell: Any) -> Any:
         print(plain(note))
     _show(run, shell, quiet=commission.quiet, wait=commission.wait)
     return run
+
+
+def _begun(begin: Callable[..., Any], question: str, **options: Any) -> Any:
+    """The run. Raises Interrupted where that is stopped: by then it may have been sent."""
+    try:
+        return begin(question, **options)
+    except KeyboardInterrupt:
+        pass
+    raise Interrupted("Stopped while it was sent. It may have begun: kit.runs() shows it.")
 
 
 def _show(run: Any, shell: Any, *, quiet: bool = False, wait: bool = False) -> None:

@@ -90,11 +90,16 @@ class Book:
         self._drop_unfinished()
         return entry
 
-    def update(self, entry: Entry) -> None:
-        """Keep what is new of a run, where that can be; what was forgotten stays forgotten."""
+    def update(self, entry: Entry, **changes: Any) -> None:
+        """Keep what is new of a run, where that can be; what was forgotten stays forgotten.
+
+        changes: these fields alone, on what the file has by now: another kernel may know more.
+        """
         with contextlib.suppress(OSError):
-            if entry.key and self._file(entry.key).is_file():
-                self._put(entry)
+            if not entry.key or not self._file(entry.key).is_file():
+                return
+            now = _read(self._file(entry.key)) if changes else None
+            self._put(dataclasses.replace(now, **changes) if now else entry)
 
     def entries(self) -> list[Entry]:
         """All runs, the newest first. What cannot be read is passed over."""

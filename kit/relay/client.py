@@ -195,9 +195,11 @@ class RelayClient:
             else:
                 if response.status_code < 300:
                     return response
-                arrived = True
+                before, arrived = arrived, True
                 problem = await self._refused(response, token)
                 if response.status_code not in AGAIN:
+                    if before and method == "POST":  # what was refused is only this try
+                        raise errors.ConnectionBroken(f"{problem}")
                     raise problem
             tries -= 1
             if not tries:

@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kit.gateway.card import printable
 from kit.relay.evidence import CheckedLink, Source
 
 if TYPE_CHECKING:
@@ -21,9 +22,17 @@ _LINKS = {"verdict": "str", "n": "Int64", "url": "str", "label": "str", "line": 
 
 
 def frame_of(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pandas.DataFrame:
-    """The rows with these columns, each of the pandas type that is named."""
+    """The rows with these columns, each of the pandas type that is named.
+
+    Text is shown as it is by a terminal, so what would steer one is left out.
+    """
     loaded: Any = importlib.import_module("pandas")  # half typed
-    return loaded.DataFrame(rows, columns=[*columns]).astype(dict(columns))
+    shown = [{name: _shown(value) for name, value in row.items()} for row in rows]
+    return loaded.DataFrame(shown, columns=[*columns]).astype(dict(columns))
+
+
+def _shown(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
 
 
 def sources_frame(sources: Sequence[Source]) -> pandas.DataFrame:

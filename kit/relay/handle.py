@@ -117,12 +117,12 @@ class AsyncRun:
     async def find(self) -> bool:
         """Look for a run whose kernel died before the relay's answer came; whether there is one.
 
-        Where the relay does not say, it is posted again: the key makes sure that it runs once.
+        Looking starts nothing: where the relay keeps no list, `run.retry()` asks with the same key.
         """
         if self.entry.id is None:
-            if await (await self.reached()).started(self.entry.key) is False:
+            if not await (await self.reached()).started(self.entry.key):
                 return False
-            await self.post()
+            await self.post()  # gives the run that is there, and its token
         return True
 
     async def refresh(self) -> View:
@@ -282,7 +282,7 @@ class AsyncRun:
     def _keep(self, **changes: Any) -> None:
         with self._lock:
             self.entry = dataclasses.replace(self.entry, **changes)
-            self.desk.book.update(self.entry)
+            self.desk.book.update(self.entry, **changes)
 
 
 def not_sent() -> errors.NotFound:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kit.clean import clean_html
+from kit.clean import clean_html, clean_markdown
 from kit.clean_writing import in_a_fence
 from kit.errors import InputError
 from kit.gateway.answer import Answer, Citation, answer_of
@@ -70,10 +70,11 @@ def _without_places(text: str, events: Sequence[RunEvent]) -> tuple[Citation, ..
 
 
 def markdown_of(question: str, answer: Answer, run: str) -> str:
-    """The report with its sources and where it comes from, as Markdown to keep."""
+    """The report with its sources and where it comes from, as Markdown to keep: cleaned, since
+    somebody will open it where HTML in it runs and pictures are fetched."""
     text, status = answer.text.strip(), answer.status.replace("_", " ")
     is_json = isinstance(_json_in(text), dict | list)
-    body = "\n".join(in_a_fence(text, "json")) if is_json else text
+    body = "\n".join(in_a_fence(text, "json")) if is_json else clean_markdown(text).strip()
     origin = (
         f"Question: {_words(question, LONGEST_QUESTION)}" if question else "",
         "" if status == "completed" else f"Status: {_words(status, LONGEST_NAME)}",

@@ -7,6 +7,7 @@ model.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -23,6 +24,9 @@ from kit.tools.work import Ongoing, Outcome
 
 __all__ = ["ResearchWork"]
 
+SMALLEST_BUDGET = 0.01
+"""US dollars; with less a run would end before its first search."""
+
 LONGEST_REPORT = 200_000
 """Characters of a report that the model reads."""
 
@@ -30,7 +34,8 @@ LONGEST_REPORT = 200_000
 class ResearchWork:
     """`start` begins a run from its arguments; `quote` is what to ask before it, None for free.
 
-    more: arguments that the caller sets, such as `budget_usd`.
+    budget: US dollars of all runs together. Under one they go one after the other, each with what
+    the ones before have left.
     """
 
     def __init__(
@@ -39,12 +44,13 @@ class ResearchWork:
         quote: Callable[[Wire], Awaitable[str | None]],
         *,
         deliverable_format: Format | None = None,
-        more: Wire | None = None,
+        budget: float | None = None,
     ) -> None:
         self._start = start
         self._quote = quote
         self._format: Format | None = deliverable_format
-        self._more = more or {}
+        self._left = budget
+        self._turn = asyncio.Lock()
 
     name = NAME
     definition = TOOL
@@ -53,11 +59,22 @@ class ResearchWork:
         return research_arguments(raw, self._format)
 
     async def question(self, arguments: ResearchArguments) -> str | None:
-        return await self._quote({**arguments.document(), **self._more})
+        return await self._quote(arguments.document())
 
     async def run(self, arguments: ResearchArguments, ongoing: Ongoing) -> Outcome:
+        if self._left is None:
+            return await self._run(arguments.document(), ongoing)
+        async with self._turn:
+            if self._left < SMALLEST_BUDGET:
+                said = "The budget is used up. Answer with what you have."
+                return Outcome(error_output("limit", said), "limit")
+            outcome = await self._run({**arguments.document(), "budget_usd": self._left}, ongoing)
+            self._left -= self._left if outcome.cost is None else outcome.cost
+            return outcome
+
+    async def _run(self, arguments: Wire, ongoing: Ongoing) -> Outcome:
         try:
-            inner = await self._start({**arguments.document(), **self._more})
+            inner = await self._start(arguments)
         except errors.InputError as error:  # the model's part was checked: this is the caller's
             raise errors.ConfigError(_of_the_caller(str(error))) from None
         ongoing.begun(Run(inner))

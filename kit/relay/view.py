@@ -102,7 +102,9 @@ def event_of(raw: Any, number: int) -> RunEvent | None:
 
 def is_id(value: Any) -> TypeGuard[str]:
     """Whether this may be what a relay calls a run."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID:
+        return False
+    return value.isascii() and value.isprintable()
 
 
 def is_token(value: Any) -> TypeGuard[str]:

@@ -26,7 +26,8 @@ from kit.tools.work import Ongoing
 __all__ = ["Approve", "ask_person", "checked_approve", "decision"]
 
 Approve = Callable[[ToolCall], Any] | Literal["ask", "always", "never"] | None
-"""Who says yes. A callable gets the `ToolCall`, in the caller's thread; it may be `async`."""
+"""Who says yes. A callable gets the `ToolCall`, and may be `async`. It is called in the thread
+that reads the stream; from asynchronous code in a worker thread, where nobody can type."""
 
 LONGEST_SHOWN = 1_000
 LONGEST_TAIL = 300

@@ -94,10 +94,10 @@ def test_loading_says_what_has_finished_since(own: Any) -> None:
     first = own("0")
     assert first.loaded.printed == ""
     first.run(f"%%research -q -o run\n{QUESTION}")
-    first.run("import time\nwhile kit.runs()['status'][0] != 'completed': time.sleep(0.1)")
+    first.run("import time\nwhile run.status != 'completed': time.sleep(0.1)")
     second = own("0")
     assert "1 research run finished since you last looked. kit.runs()" in second.loaded.printed
-    second.run("kit.run(kit.runs()['id'][0]).text")
+    second.run("kit.runs()")
     assert own("0").loaded.printed == ""
 
 

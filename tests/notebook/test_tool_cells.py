@@ -153,7 +153,7 @@ def test_a_budget_that_cannot_be_kept_is_refused_with_the_reason(
     """This gateway names no prices."""
     cell = kernel.run(f"%%responses --auto-tool-call --budget 2\n{RESEARCH}")
     assert cell.error is not None
-    assert "does not say what this model costs" in cell.error["evalue"]
+    assert "does not say what its research model costs" in cell.error["evalue"]
 
 
 def test_every_call_is_asked_for_where_that_is_configured(kernel: Any) -> None:

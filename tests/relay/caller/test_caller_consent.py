@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -16,7 +18,10 @@ from kit import errors
 from kit.connect_desk import price_range, quote
 from kit.gateway.answer import ToolCall
 from kit.gateway.client import AsyncClient
+from kit.relay.glance import Glance
+from kit.relay.research_work import ResearchWork
 from kit.settings import Endpoint, Secret
+from kit.tools.work import Outcome
 from tests.relay.caller.paid import FINAL, KEY, PRICES, REPORT, Paid
 
 PROMPT = "김치의 역사를 상세히 조사해줘"
@@ -313,3 +318,43 @@ async def test_what_is_not_known_is_said_to_be_so(told: Any, status: int) -> Non
     shown = await quote(client, {"research_question": "q"})
     assert "What it costs is not known: the gateway names no price." in shown
     assert "$" not in shown
+
+
+@pytest.mark.once
+def test_runs_under_one_budget_share_it() -> None:
+    """One after the other, each with what the ones before have left; a yes is a yes to the sum."""
+    budgets: list[float] = []
+
+    class Began:
+        """A run that costs 20 cents."""
+
+        def __init__(self, arguments: Any) -> None:
+            budgets.append(arguments["budget_usd"])
+            self.entry = SimpleNamespace(cost=0.2)
+            self.glance, self.seconds = Glance(), 1.0
+
+        async def follow(self) -> AsyncGenerator[list[Any], None]:
+            await asyncio.sleep(0)
+            yield []
+
+        async def refresh(self) -> Any:
+            return SimpleNamespace(status="completed", text="fine", error_message=None)
+
+        def shown(self) -> None:
+            pass
+
+    async def start(arguments: Any) -> Any:
+        return Began(arguments)
+
+    async def free(arguments: Any) -> None:
+        return None
+
+    async def all_at_once() -> list[Outcome]:
+        work = ResearchWork(start, free, budget=0.5)
+        asked = work.arguments('{"research_question": "x"}')
+        ongoing = SimpleNamespace(begun=lambda run: None, news=lambda event: None)
+        return await asyncio.gather(*(work.run(asked, cast(Any, ongoing)) for _ in range(4)))
+
+    outcomes = asyncio.run(all_at_once())
+    assert budgets == [0.5, pytest.approx(0.3), pytest.approx(0.1)]
+    assert [one.error for one in outcomes] == [None, None, None, "limit"]

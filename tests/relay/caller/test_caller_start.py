@@ -168,10 +168,21 @@ async def test_what_the_relay_does_not_have_is_not_posted(tmp_path: Path) -> Non
     assert [one.method for one in there.requests] == ["GET"]
 
 
-async def test_a_relay_that_keeps_no_lists_is_asked_with_the_key_again(tmp_path: Path) -> None:
-    """Whatever it has: the key makes sure that there is one run."""
+async def test_a_relay_that_keeps_no_lists_is_not_asked_to_start_by_looking(tmp_path: Path) -> None:
     there = There(by_path(listing=403, start=answer(view(), 202)))
-    assert await there.run(tmp_path, **UNANSWERED).find()
+    assert not await there.run(tmp_path, **UNANSWERED).find()
+    assert [one.method for one in there.requests] == ["GET"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 422])
+async def test_a_refusal_behind_a_cut_connection_does_not_unmake_the_first_try(
+    tmp_path: Path, status: int
+) -> None:
+    """The first may have been taken: the run stays written down."""
+    there = There(httpx.ReadError("cut"), answer({"detail": "no"}, status))
+    with pytest.raises(errors.ConnectionBroken, match=r"kit\.runs\(\) shows it"):
+        await started(there, tmp_path)
+    assert len(Book(tmp_path).entries()) == 1
 
 
 @pytest.mark.parametrize("away", [httpx.ReadError("x"), httpx.ConnectError("x"), 503], ids=str)
