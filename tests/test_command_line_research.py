@@ -21,6 +21,8 @@ from tests.relay.caller.callers import RELAY_KEY, Elsewhere, stop_behind_a_start
 from tests.relay.caller.paid import FINAL, KEY, Paid
 from tests.relay.http.relays import SECRET
 
+pytestmark = pytest.mark.once
+
 RESEARCH = "짜장면의 역사와 기원에 대해 상세히 조사해줘"
 HELLO = "안녕하세요!"
 MARK = "[deep_research was called automatically]"

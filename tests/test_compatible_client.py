@@ -17,6 +17,8 @@ from kit.settings import load
 from tests.relay.caller.callers import TEXT, Elsewhere
 from tests.relay.caller.paid import FINAL, KEY, REPORT, Paid
 
+pytestmark = pytest.mark.once
+
 RESEARCH = "짜장면의 역사와 기원에 대해 상세히 조사해줘"
 HELLO = "안녕하세요!"
 

@@ -10,6 +10,8 @@ import pytest
 from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
 
+pytestmark = pytest.mark.once
+
 RESEARCH = "짜장면의 역사와 기원에 대해 상세히 조사해줘"
 
 DEFINE = '''

@@ -22,6 +22,8 @@ from tests.relay.caller.callers import RELAY_KEY, TEXT, Elsewhere
 from tests.relay.caller.there import entry
 from tests.relay.http.relays import PATH
 
+pytestmark = pytest.mark.once
+
 COLUMNS = ["question", "status", "age", "cost", "gateway", "id"]
 
 

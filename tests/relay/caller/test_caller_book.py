@@ -23,6 +23,8 @@ from kit.secret import Secret
 from kit.secret_file import write_private
 from tests.relay.caller.there import ID, TOKEN, entry
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def book(tmp_path: Path) -> Book:

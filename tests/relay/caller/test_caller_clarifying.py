@@ -18,7 +18,7 @@ from kit.gateway.client import AsyncClient
 from kit.relay.clarifying import brief_of, questions_about
 from kit.settings import Endpoint, Secret
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.once, pytest.mark.anyio]
 
 QUESTION = "김치의 역사를 조사해줘"
 Told = Callable[[dict[str, Any]], Any] | dict[str, Any] | str | int

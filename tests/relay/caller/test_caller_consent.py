@@ -24,6 +24,8 @@ from kit.settings import Endpoint, Secret
 from kit.tools.work import Outcome
 from tests.relay.caller.paid import FINAL, KEY, PRICES, REPORT, Paid
 
+pytestmark = pytest.mark.once
+
 PROMPT = "김치의 역사를 상세히 조사해줘"
 ARGUMENTS = {
     "research_question": "김치의 역사와 기원은?",

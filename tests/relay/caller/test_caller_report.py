@@ -15,6 +15,8 @@ from kit.relay.report import markdown_of, report_of, save_report, text_of
 from kit.relay.view import RunEvent, View, view_of
 from tests.relay.caller.there import ID, view
 
+pytestmark = pytest.mark.once
+
 TEXT = "# 김치\n\n김치는 발효 음식이다 ([김치](https://a.example/1))."
 
 

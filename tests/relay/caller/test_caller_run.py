@@ -24,6 +24,8 @@ from kit.relay.run import Run
 from relay_lite.store import Draft, Result
 from tests.relay.caller.callers import RELAY_KEY, TEXT, Elsewhere, stop_soon
 
+pytestmark = pytest.mark.once
+
 COLUMNS = ["n", "title", "url", "opened", "cited"]
 
 

@@ -14,7 +14,7 @@ from relay_lite.sqlite import SqliteStore
 from tests.relay.research.conftest import Desk
 from tests.relay.research.scripted import KEY, Scripted, refused
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.once, pytest.mark.anyio]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.relay.caller.there import (
     view,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.once, pytest.mark.anyio]
 
 ARGUMENTS = {"research_question": "김치의 역사는?"}
 
