@@ -37,7 +37,7 @@ LAB_FLAGS = (
     *("--expose-app-in-browser", "--ServerApp.log_level=WARN", "--ServerApp.port_retries=0"),
 )
 READY = """async (path) => {
-  const end = Date.now() + 60000;
+  const end = Date.now() + 120000;  // a first kernel compiles all it imports
   while (Date.now() < end) {
     const widget = window.jupyterapp?.shell?.currentWidget;
     if (widget?.context?.path === path && widget.sessionContext) {
@@ -153,6 +153,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each kernel would compile it all again
     flags = [*LAB_FLAGS, f"--port={port}", f"--ServerApp.root_dir={folder}"]
     if os.geteuid() == 0:
         flags.append("--allow-root")
