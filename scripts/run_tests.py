@@ -2,7 +2,7 @@
 
     the version of .venv    everything but what `waits`, and then the notebooks
     the same                what `waits`
-    the other versions      one after the other, what is marked neither `waits` nor `once`
+    each other version      what is marked neither `waits` nor `once`
 
 The first is heard as it goes, the others when they are done. PYTHONS="3.11 3.12" narrows the
 choice; without the version of .venv, which is the one that runs this, each has everything.
@@ -53,8 +53,8 @@ def side_by_side(found: Mapping[str, Path], arguments: list[str]) -> int:
     prepare(".venv", found[OWN], "dev")  # first: the others are made with its uv
     with ExitStack() as processes:
         beside = [processes.enter_context(running([OWN], [*WAITS, *arguments]))]
-        if others := sorted(found.keys() - {OWN}):
-            beside.append(processes.enter_context(running(others, [*OTHERS, *arguments])))
+        for other in sorted(found.keys() - {OWN}):
+            beside.append(processes.enter_context(running([other], [*OTHERS, *arguments])))
         mine = test(OWN, found[OWN], [*WORKS, *arguments])
         status = worst([mine, *(one.wait() for one in beside)])
     say(f"All processes: {verdict(status)}, {time.monotonic() - started:.0f} s")
