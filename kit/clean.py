@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from nh3 import Cleaner
 
-__all__ = ["clean_html", "clean_markdown"]
+__all__ = ["clean_growing", "clean_html", "clean_markdown"]
 
 TAGS = {
     *("h1", "h2", "h3", "h4", "h5", "h6", "p", "blockquote", "hr", "br", "pre", "code", "span"),
@@ -56,6 +56,27 @@ def clean_html(markdown: str) -> str:
     if tokens is None:
         return f"<pre>{html.escape(text, quote=False)}</pre>\n"
     return _cleaner().clean(_renderer().render(tokens, parser().options, {}))
+
+
+def clean_growing(text: str) -> tuple[int, str, str] | None:
+    """A tidied text that grows: how many lines of it are complete blocks, their HTML, and the HTML
+    of the last block, which later letters may change. None where it is too much to be read."""
+    tokens = read(text)
+    if tokens is None:
+        return None
+    starts = [
+        (place, token.map[0]) for place, token in enumerate(tokens) if token.map and _opens(token)
+    ]
+    place, lines = starts[-1] if len(starts) > 1 else (0, 0)
+    complete, last = (
+        _cleaner().clean(_renderer().render(part, parser().options, {})) if part else ""
+        for part in (tokens[:place], tokens[place:])
+    )
+    return lines, complete, last
+
+
+def _opens(token: Token) -> bool:
+    return token.level == 0 and token.nesting >= 0
 
 
 def clean_markdown(markdown: str) -> str:

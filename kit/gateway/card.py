@@ -18,7 +18,15 @@ from kit.gateway.events import Wire
 if TYPE_CHECKING:
     from kit.gateway.answer import ToolCall
 
-__all__ = ["Card", "bundle_of_card", "call_card", "lasted", "printable", "together"]
+__all__ = [
+    "Card",
+    "bundle_of_card",
+    "call_card",
+    "lasted",
+    "printable",
+    "together",
+    "told_arguments",
+]
 
 LONGEST_ABOUT = 300
 LONGEST_OUTPUT = 160
@@ -64,7 +72,7 @@ def call_card(call: ToolCall) -> Card:
     again = f"kit.run({call.run.id!r}) finds it again." if call.run is not None else ""
     status = "failed" if failed else "completed" if ended else "running"
     lines = tuple(one for one in (line, again) if one)
-    return Card(call.name, _arguments(call.arguments), lines, status)
+    return Card(call.name, told_arguments(call.arguments), lines, status)
 
 
 def bundle_of_card(card: Card) -> Bundle:
@@ -110,7 +118,7 @@ def _html(status: str, title: str, about: str, lines: Sequence[str]) -> str:
     return f'<div class="mathjax_ignore" style="{style}"><div>{head}</div>{rows}</div>'
 
 
-def _arguments(raw: str) -> str:
+def told_arguments(raw: str) -> str:
     """`city: Seoul, unit: C`; what is no object as it is."""
     try:
         given: Any = json.loads(raw) if len(raw) < 100_000 else raw

@@ -16,7 +16,6 @@ from kit.errors import InputError, Interrupted, KitError
 from kit.notebook.arguments import Command, nearest
 from kit.notebook.interpolate import fill
 from kit.notebook.leaving import interrupted, unfinished
-from kit.notebook.progress import Progress
 from kit.notebook.screens import Screen
 from kit.notebook.session import Conversation, Session
 
@@ -261,8 +260,9 @@ class _Attempt:
             for event in events:
                 progress.note(event)
             if self.screen.is_due() or progress.urgent:  # the text is put together only then
-                line = progress.line(time.monotonic())
-                self.screen.show(stream.text, line, progress.cards())
+                self.screen.show(stream.text, progress)
+            if self.screen.stopped:  # its button: the same as ■
+                raise KeyboardInterrupt
 
     def partial(self, carried: Any) -> Any:
         """What an error carried, else what the stream has; None when nothing arrived."""
@@ -276,6 +276,8 @@ class _Attempt:
 
 def _progress_of(command: Command) -> Any:
     if not command.works:
+        from kit.notebook.progress import Progress
+
         return Progress(time.monotonic())
     from kit.notebook.workbench import Workbench
 

@@ -1,106 +1,74 @@
-"""The card of a run, live: it goes on when its cell has long been over, and ends as plain output.
+"""A live card in the page, from the kernel's side.
 
-    show     one display, with how the run stands
-    go_on    a thread follows the run and updates it, at a pace that the page can follow
-    watch    the same in the caller's thread, for a cell that waits
+    display     the form of an output that shows it, for front ends that can
+    show        how things stand now; a page that has said hello is told what is new
+    close       the card is gone; what stays in the notebook is the static output instead of it
 
-Rule: the card watches and nothing more. Closing the tab, restarting the kernel and stopping a cell
-that waits end the card; the run goes on.
+Rule: safe from any thread. Whoever shows something and whoever answers the page never wait for
+each other longer than a message takes.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kit.blocking import Batches
-from kit.errors import Interrupted, KitError
-from kit.notebook.render import pause_for, plain
-from kit.relay.card import run_bundle, run_card
-from kit.relay.report import text_of
-from kit.relay.run import Run
+from kit.notebook import frontend
+from kit.notebook.board import Board, Facts
+from kit.notebook.diary import Row
 
-__all__ = ["LiveCard", "publishes"]
-
-LOOK_SECONDS = 0.25
-LONGEST_LIVE = 20_000
-"""Characters of a growing report that a card shows; the rest waits for its end."""
-
-log = logging.getLogger(__name__)
-
-
-def publishes(shell: Any) -> bool:
-    """Whether displays can be updated: in a notebook, and not while a cell is captured."""
-    return hasattr(shell.display_pub, "pub_socket")
+__all__ = ["LiveCard"]
 
 
 class LiveCard:
-    """The card of one run, in the output of the cell that made it."""
+    """One card. `stopped` is set where a person presses Stop; `heard` once a page shows it.
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self._handle: Any = None
-        self._due = 0.0
+    busy: the cell keeps the kernel busy meanwhile. sure: what to ask before it is stopped.
+    """
 
-    def show(self) -> None:
-        """Put the card where the cell is."""
-        self._place(self._bundle())
+    def __init__(self, *, busy: bool, sure: str = "") -> None:
+        from kit.notebook.page import Page
 
-    def go_on(self) -> threading.Thread:
-        """Follow the run in a thread of its own."""
-        # Without this cell's context: an update then counts as the running cell's, and programs
-        # that execute notebooks (nbclient) hear of that one alone. Its display id says where.
-        thread = threading.Thread(target=self._follow, name="kit-card", daemon=True)
-        thread.start()
-        return thread
+        self.heard = False
+        self.stopped = threading.Event()
+        self._busy, self._late = busy, False
+        self._lock = threading.Lock()
+        self._board = Board()
+        self._began = time.monotonic()
+        programs = ("parts", "live", "live_entry")
+        self._page: Any = Page(*programs, name="live card", hear=self._hear, sure=sure)
 
-    def watch(self) -> None:
-        """Follow the run here. Raises Interrupted when that is stopped; the run goes on."""
-        try:
-            self._watch()
-        except KeyboardInterrupt:
-            again = f"kit.run({self.run.id!r}) finds it again."
-            raise Interrupted(f"Stopped waiting; the research goes on: {again}") from None
+    def display(self) -> dict[str, Any]:
+        """What to display, beside the forms for other front ends."""
+        return self._page.view()
 
-    def _follow(self) -> None:
-        try:
-            self._watch()
-        except KitError as error:
-            self._place(_plain_bundle(f"{error}\nkit.run({self.run.id!r}) looks again."))
-        except Exception as error:  # a thread's traceback would land in some other cell
-            log.debug("A card stopped (%s).", type(error).__name__)
+    @property
+    def is_late(self) -> bool:
+        """Whether no page has said hello in time. Once late, it stays so."""
+        waited = time.monotonic() - self._began
+        if not self._late and not self.heard and waited > frontend.HELLO_SECONDS:
+            self._late = True
+            frontend.missed(busy=self._busy)
+        return self._late
 
-    def _watch(self) -> None:
-        batches = Batches(self.run.inner.follow)
-        try:
-            while batches.next(LOOK_SECONDS) is not None:
-                if time.monotonic() >= self._due:
-                    self._place(self._bundle())
-        finally:
-            batches.close()
-        self._place({kind: form for kind, form in self.run._repr_mimebundle_().items()})
+    def show(self, text: str, facts: Facts, rows: Sequence[Row] = ()) -> None:
+        """How things stand now."""
+        with self._lock:
+            news = self._board.news(text, facts, rows)
+            if news and self.heard:
+                self._page.tell(news)
 
-    def _bundle(self) -> dict[str, str]:
-        began, inner = time.monotonic(), self.run.inner
-        text = text_of(None, inner.events)[:LONGEST_LIVE]
-        card = run_card(self.run.question, self.run.id, inner.glance, self.run.seconds, time.time())
-        bundle = run_bundle(card, None, text)
-        now = time.monotonic()
-        self._due = now + max(LOOK_SECONDS, pause_for(len(text), now - began))
-        return bundle
+    def close(self) -> None:
+        """Take it away."""
+        self._page.close()
 
-    def _place(self, bundle: dict[str, str]) -> None:
-        from IPython.display import DisplayHandle
-
-        bundle = {**bundle, "text/plain": plain(bundle["text/plain"])}
-        if self._handle is None:
-            self._handle = DisplayHandle()
-            self._handle.display(bundle, raw=True)
-        else:
-            self._handle.update(bundle, raw=True)
-
-
-def _plain_bundle(text: str) -> dict[str, str]:
-    return {"text/plain": text}
+    def _hear(self, word: str, said: Mapping[str, Any]) -> None:
+        if word == "stop":
+            self.stopped.set()
+        elif word == "hello":
+            frontend.met(busy=self._busy)
+            with self._lock:
+                self.heard = True
+                self._page.tell(self._board.whole())

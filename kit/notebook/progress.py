@@ -1,13 +1,22 @@
-"""What to say while nothing can be read yet: one quiet line, from the events that went by."""
+"""What a model does at the moment, from the events that went by: a quiet line, and facts."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
+
+from kit.gateway import events
+from kit.gateway.card import printable
+from kit.gateway.events import Event
+from kit.notebook.board import Facts
+from kit.notebook.diary import Diary
 
 __all__ = ["Progress"]
 
 _LONGEST_QUERY = 80
+LONGEST_MODEL = 60
+BYTES_OF_TOKEN = 4
 
 
 class Progress:
@@ -16,14 +25,18 @@ class Progress:
     urgent = False
     """Whether it has to be shown at once: nothing of an answer has."""
 
-    def __init__(self, started: float) -> None:
-        self._started = started
+    def __init__(self, started: float, diary: Diary | None = None) -> None:
+        self.diary = diary or Diary()
+        self._started = self._heard = started
         self._doing = "waiting"
+        self._model = ""
+        self._bytes = 0
 
-    def note(self, event: Any) -> None:
+    def note(self, event: Event) -> None:
         """Take an event in."""
-        from kit.gateway import events
-
+        self._heard = time.monotonic()
+        self._count(event)
+        self.diary.note(event)
         match event:
             case events.TextDelta() | events.RefusalDelta():
                 self._doing = ""
@@ -46,6 +59,25 @@ class Progress:
     def cards(self) -> list[Any]:
         """None: nothing is called."""
         return []
+
+    def facts(self, now: float) -> Facts:
+        """The same for a live card."""
+        about = f"about {max(self._bytes // BYTES_OF_TOKEN, 1):,} tokens" if self._bytes else ""
+        return Facts(
+            phase=self._doing + "…" if self._doing else "writing",
+            model=self._model,
+            tokens=about,
+            seconds=now - self._started,
+            silent=now - self._heard,
+        )
+
+    def _count(self, event: Event) -> None:
+        """Who answers, and how much has been written: an estimate until the end says it."""
+        raw: Any = event.response if isinstance(event, events.Snapshot) else event.raw
+        if not self._model and isinstance(model := raw.get("model"), str):
+            self._model = printable(model[:LONGEST_MODEL])
+        if isinstance(event, events.TextDelta | events.ReasoningDelta | events.ArgumentsDelta):
+            self._bytes += len(event.text.encode("utf-8", "replace"))
 
     def line(self, now: float) -> str:
         """One line such as `searching: jajangmyeon… 3 s`, "" when there is nothing to say."""

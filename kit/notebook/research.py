@@ -60,12 +60,12 @@ def _show(run: Any, shell: Any, *, quiet: bool = False, wait: bool = False) -> N
     """The card of a run; live where the front end can update it."""
     from IPython.display import publish_display_data
 
-    from kit.notebook.live import LiveCard, publishes
+    from kit.notebook.frontend import publishes
+    from kit.notebook.run_live import RunCard
 
-    live = publishes(shell) and not quiet
-    if live:
-        card = LiveCard(run)
-        card.show()
+    if publishes(shell) and not quiet:
+        card = RunCard(run)
+        card.show(shell, busy=wait)
         if wait:
             card.watch()
         else:

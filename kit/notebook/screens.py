@@ -1,7 +1,9 @@
 """Where an answer is shown: a notebook's cell, a terminal, a captured cell, nowhere.
 
     screen          while it arrives                 at its end
-    LiveScreen      one display, updated             the same display, static
+    LiveScreen      one display: a live card, or     the same display, static
+                    updated text where no widget
+                    can be shown
     TerminalScreen  the text, as it comes            sources and usage below it
     StillScreen     nothing                          one display
     NoScreen        nothing                          nothing
@@ -17,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from kit.errors import InputError, ProtocolError
+from kit.notebook import frontend
 from kit.notebook.render import bundle_of, code_of, ending_of, live_bundle, pause_for, plain
 
 __all__ = ["LiveScreen", "NoScreen", "Screen", "StillScreen", "TerminalScreen", "screen_for"]
@@ -27,12 +30,34 @@ _TERMINAL_PAUSE = 0.03
 """Seconds between two writes to a terminal."""
 
 
+_CARD_PAUSE = 1 / 80
+"""Seconds between two messages to a live card."""
+
+
+class Doing(Protocol):
+    """What the model does, in the words of whoever listens to it."""
+
+    diary: Any
+
+    def line(self, now: float) -> str: ...
+
+    def cards(self) -> list[Any]: ...
+
+    def facts(self, now: float) -> Any: ...
+
+
 class Screen(Protocol):
-    """`show` is called whenever it `is_due`, then `finish` for a whole answer, else `close`."""
+    """`show` is called whenever it `is_due`, then `finish` for a whole answer, else `close`.
+
+    `stopped`: a person pressed the screen's own Stop.
+    """
+
+    @property
+    def stopped(self) -> bool: ...
 
     def is_due(self) -> bool: ...
 
-    def show(self, text: str, status: str, cards: Sequence[Any] = ()) -> None: ...
+    def show(self, text: str, doing: Doing) -> None: ...
 
     def finish(self, answer: Any, notes: Sequence[str]) -> None: ...
 
@@ -43,7 +68,7 @@ def screen_for(shell: Any, format: str, *, quiet: bool, still: bool) -> Screen:
     """The screen of this cell: `quiet` shows nothing, `still` nothing before the end."""
     if quiet:
         return NoScreen(shell, format)
-    publishes = hasattr(shell.display_pub, "pub_socket")  # not while a cell is captured
+    publishes = frontend.publishes(shell)
     if publishes and not still:
         return LiveScreen(shell, format)
     if not publishes and not hasattr(shell, "kernel") and format in ("markdown", "text", "code"):
@@ -58,10 +83,14 @@ class NoScreen:
         self._shell = shell
         self._format = format
 
+    @property
+    def stopped(self) -> bool:
+        return False
+
     def is_due(self) -> bool:
         return False
 
-    def show(self, text: str, status: str, cards: Sequence[Any] = ()) -> None:
+    def show(self, text: str, doing: Doing) -> None:
         pass
 
     def finish(self, answer: Any, notes: Sequence[str]) -> None:
@@ -108,34 +137,75 @@ class StillScreen(NoScreen):
 
 
 class LiveScreen(StillScreen):
-    """One display, updated at a pace that the page can follow, then replaced for good."""
+    """One display, at a pace that the page can follow, then replaced for good."""
 
     def __init__(self, shell: Any, format: str) -> None:
         super().__init__(shell, format)
         self._handle: Any = None
+        self._card: Any = None
         self._due = 0.0  # not known before the call has begun
         self._shown: tuple[Any, ...] = ("", "", [])
+
+    @property
+    def stopped(self) -> bool:
+        return self._card is not None and self._card.stopped.is_set()
 
     def is_due(self) -> bool:
         self._due = self._due or time.monotonic() + _FIRST_SHOWN
         return time.monotonic() >= self._due
 
-    def show(self, text: str, status: str, cards: Sequence[Any] = ()) -> None:
+    def show(self, text: str, doing: Doing) -> None:
+        started = time.monotonic()
+        if self._handle is None and frontend.shows_widgets(self._shell, busy=True):
+            self._begin_card()
+        if self._card is None or not self._show_card(text, doing):
+            self._show_text(text, doing)
+        else:
+            self._due = time.monotonic() + max(_CARD_PAUSE, 2 * (time.monotonic() - started))
+
+    def close(self, partial: Any, notes: Sequence[str]) -> None:
+        if partial is None and self._handle is not None:
+            self._place({"text/plain": ""})  # takes the status line away
+        super().close(partial, notes)
+        self._end_card()
+
+    def finish(self, answer: Any, notes: Sequence[str]) -> None:
+        try:
+            super().finish(answer, notes)
+        finally:
+            self._end_card()
+
+    def _begin_card(self) -> None:
+        from kit.notebook.live import LiveCard
+
+        self._card = LiveCard(busy=True)
+        self._place({"text/plain": "", **self._card.display()})
+
+    def _show_card(self, text: str, doing: Doing) -> bool:
+        """Whether the card shows it, or may still come to."""
+        if self._card.is_late:
+            return False
+        doing.cards()  # what was urgent is shown
+        self._card.show(text, doing.facts(time.monotonic()), doing.diary.rows)
+        return True
+
+    def _end_card(self) -> None:
+        if self._card is not None:
+            self._card.close()
+            self._card = None
+
+    def _show_text(self, text: str, doing: Doing) -> None:
+        started = time.monotonic()
+        status, cards = doing.line(started), doing.cards()
         if (text, status, cards) == self._shown or not (text or status or cards):
             return
-        started = time.monotonic()
         self._shown = (text, status, cards)
         bundle = live_bundle(text, status, cards)
         self._place({"text/plain": bundle["text/plain"]} if self._format == "text" else bundle)
         now = time.monotonic()
         self._due = now + pause_for(len(text), now - started)
 
-    def close(self, partial: Any, notes: Sequence[str]) -> None:
-        if partial is None and self._handle is not None:
-            self._place({"text/plain": ""})  # takes the status line away
-        super().close(partial, notes)
-
-    def _place(self, bundle: dict[str, str]) -> None:
+    def _place(self, bundle: dict[str, Any]) -> None:
         from IPython.display import DisplayHandle
 
         if self._handle is None:
@@ -157,7 +227,10 @@ class TerminalScreen(NoScreen):
     def is_due(self) -> bool:
         return time.monotonic() >= self._due
 
-    def show(self, text: str, status: str, cards: Sequence[Any] = ()) -> None:
+    def show(self, text: str, doing: Doing) -> None:
+        self._show(text, doing.cards())
+
+    def _show(self, text: str, cards: Sequence[Any]) -> None:
         self._tell(cards)
         if not text.startswith(self._written):  # the gateway says at the end that it meant another
             self._write("\n\n")
@@ -177,7 +250,7 @@ class TerminalScreen(NoScreen):
         from kit.gateway.card import call_card
 
         calls = [call_card(call) for call in partial.tool_calls]
-        self.show(partial.text or partial.refusal, "", calls)
+        self._show(partial.text or partial.refusal, calls)
         ending = ending_of(partial, notes)
         self._write(f"\n\n{ending}\n" if ending else "\n")
 

@@ -9,9 +9,11 @@ import dataclasses
 import time
 from typing import Any
 
-from kit.gateway.card import Card, call_card
+from kit.gateway.card import Card, call_card, lasted, told_arguments
+from kit.notebook.board import Facts
+from kit.notebook.diary import Diary
 from kit.notebook.progress import Progress
-from kit.relay.glance import Glance, glance_line, seen
+from kit.relay.glance import Glance, glance_line, money, seen
 from kit.relay.view import RunEvent
 from kit.tools.happenings import (
     CallAsked,
@@ -40,7 +42,9 @@ class Workbench:
     """Takes what happens in; `cards` and `line` say how it stands."""
 
     def __init__(self, started: float) -> None:
-        self._progress = Progress(started)
+        self.diary = Diary()
+        self._started = started
+        self._progress = Progress(started, self.diary)
         self._calls: list[_Call] = []
         self._limit = ""
         self.urgent = False
@@ -50,21 +54,25 @@ class Workbench:
         """Take a happening in."""
         match happening:
             case TurnBegan():
-                self._progress = Progress(time.monotonic())
+                self._progress = Progress(time.monotonic(), self.diary)
             case CallBegan(call, why):
                 self.urgent = True
                 self._calls.append(_Call(call, time.monotonic(), " ".join(why.split())))
+                self._write_down(call, "running")
             case CallAsked(call):
                 self.urgent = True
                 if (known := self._find(call)) is not None:
                     known.asked = True
+                    self._write_down(call, "waiting for a yes")
             case CallTold(call, RunEvent() as event):
                 self._told(call, event)
             case CallEnded(call):
                 if (known := self._find(call)) is not None:
                     known.call = call
+                self._write_down(call, _outcome(call))
             case LimitReached(reason):
                 self._limit = reason
+                self.diary.warn(reason)
             case _:
                 self._progress.note(happening)
 
@@ -73,6 +81,22 @@ class Workbench:
         if any(one.call.seconds is None for one in self._calls):
             return ""
         return self._progress.line(now)
+
+    def facts(self, now: float) -> Facts:
+        """How it stands, for a live card: what is called is what it does."""
+        facts = dataclasses.replace(self._progress.facts(now), seconds=now - self._started)
+        running = [one for one in self._calls if one.call.seconds is None]
+        if not running:
+            return facts
+        one = running[-1]
+        phase, spend, silent = f"{one.call.name} runs", "", facts.silent
+        if one.asked and not one.glance:
+            phase = f"{one.call.name} waits for a yes"
+        if one.glance:
+            phase = f"{one.call.name}: {one.glance.doing or one.glance.status}"
+            spend = money(one.glance.cost, one.glance.estimate)
+            silent = max(time.time() - (one.glance.heard or time.time()), 0.0)
+        return dataclasses.replace(facts, phase=phase, spend=spend, silent=silent)
 
     def cards(self) -> list[Card]:
         """One for each call so far."""
@@ -85,12 +109,24 @@ class Workbench:
         if known is not None:
             known.call = call  # by now it may have a run
             known.glance = seen(known.glance or Glance(), event, time.time())
+            self.diary.note(event)
+            if known.glance.doing:
+                self._write_down(call, known.glance.status)
+
+    def _write_down(self, call: Any, state: str) -> None:
+        self.diary.call(call, told_arguments(call.arguments), state)
 
     def _find(self, call: Any) -> _Call | None:
         """The call itself: a gateway may give two of them one id."""
         same = [one for one in self._calls if one.call.call_id == call.call_id]
         waiting = [one for one in same if one.call.seconds is None]
         return next(iter(waiting or same), None)
+
+
+def _outcome(call: Any) -> str:
+    """One word or two for how it ended, and how long it took."""
+    how = call.error.replace("_", " ") if call.error else "done"
+    return f"{how}, {lasted(call.seconds)}" if (call.seconds or 0) >= 1 else how
 
 
 def _card(known: _Call) -> Card:

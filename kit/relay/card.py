@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kit.clean import clean_html, clean_markdown
 from kit.gateway.answer import Answer
 from kit.gateway.card import Card, bundle_of_card, together
 from kit.gateway.show import mimebundle
 from kit.relay.glance import Glance, glance_line
 
-__all__ = ["run_bundle", "run_card"]
+__all__ = ["name_card", "run_bundle", "run_card"]
 
 
 def run_card(question: str, name: str, glance: Glance, seconds: float | None, now: float) -> Card:
     """The card of a run. `name` is what `kit.run` takes."""
     lines = [glance_line(glance, seconds, now), glance.problem or ""]
     lines += [f"note: {warning}" for warning in glance.warnings]
-    if name:
-        lines.append(f"kit.run({name!r}) finds it again, in any kernel of yours.")
-    return Card("deep research", question, tuple(line for line in lines if line), glance.status)
+    card = name_card(question, name)
+    lines += card.lines
+    return replace(card, lines=tuple(line for line in lines if line), status=glance.status)
+
+
+def name_card(question: str, name: str) -> Card:
+    """The card without how the run stands: what stays true whatever becomes of the kernel."""
+    again = f"kit.run({name!r}) finds it again, in any kernel of yours."
+    return Card("deep research", question, (again,) if name else ())
 
 
 def run_bundle(card: Card, answer: Answer | None = None, text: str = "") -> dict[str, str]:

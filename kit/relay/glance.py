@@ -25,7 +25,10 @@ STALE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """`doing` is "" once it has ended. Times are seconds since 1970; `heard`: of the last event."""
+    """`doing` is "" once it has ended. Times are seconds since 1970; `heard`: of the last event.
+
+    read, written: tokens, by estimate where `estimate` says so.
+    """
 
     status: str = "pending"
     doing: str = "waiting to begin"
@@ -33,6 +36,9 @@ class Glance:
     pages: int = 0
     sources: int = 0
     letters: int = 0
+    model: str = ""
+    read: int = 0
+    written: int = 0
     cost: float | None = None
     estimate: bool = False
     heard: float | None = None
@@ -64,8 +70,17 @@ def seen(glance: Glance, event: RunEvent, now: float) -> Glance:
             letters = glance.letters + len(event.text)
             return replace(glance, letters=letters, doing="writing the report")
         case "usage":
-            cost = number_of(data.get("cost_usd"))
-            return replace(glance, cost=cost, estimate=data.get("estimate") is True)
+            return replace(
+                glance,
+                read=_count(data.get("input_tokens")),
+                written=_count(data.get("output_tokens")),
+                cost=number_of(data.get("cost_usd")),
+                estimate=data.get("estimate") is True,
+            )
+        case "request":
+            body = data.get("body")
+            model = _text(cast(Mapping[str, Any], body), "model") if isinstance(body, dict) else ""
+            return replace(glance, model=_short(model) or glance.model)
         case "warning":
             said = shown(_text(data, "message"))
             return replace(glance, warnings=(*glance.warnings, said)[-5:])
@@ -114,6 +129,11 @@ def money(cost: float | None, estimate: bool = False) -> str:
 def _short(words: str) -> str:
     words = " ".join(_EMPHASIS.sub("", words).split())
     return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
+
+
+def _count(value: Any) -> int:
+    number = number_of(value)
+    return int(number) if number is not None and 0 <= number < 1e12 else 0
 
 
 def _first(queries: Any) -> str:

@@ -1,0 +1,70 @@
+"""What a live card shows: how things stand, what has happened, and the text so far (pure).
+
+Rule: a page is told changes only. `news` is for pages that have all that was told before, `whole`
+for one that has just opened; both lead to the same picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kit.notebook.diary import Row
+from kit.notebook.growing import Growing
+
+__all__ = ["Board", "Facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One line for each thing a person wants to know; "" where there is nothing to say.
+
+    status: `running`, `completed`, `failed`, `cancelled` or `stopped`. seconds: since it began.
+    silent: seconds since anything was heard. The page counts both on by itself.
+    """
+
+    phase: str = ""
+    status: str = "running"
+    title: str = ""
+    about: str = ""
+    model: str = ""
+    tokens: str = ""
+    spend: str = ""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    silent: float = 0.0
+
+
+class Board:
+    """What one widget's pages have been told."""
+
+    def __init__(self) -> None:
+        self._growing = Growing()
+        self._facts = Facts()
+        self._rows: list[Row] = []
+
+    def news(self, text: str, facts: Facts, rows: Sequence[Row] = ()) -> dict[str, Any]:
+        """What to tell now; {} where nothing has changed but the time."""
+        told = self._growing.grown(text)
+        changed = [(place, row) for place, row in enumerate(rows) if self._is_new(place, row)]
+        for place, row in changed:
+            self._rows[place : place + 1] = [row]
+        if changed:
+            told["rows"] = [[place, row.document()] for place, row in changed]
+        before, self._facts = self._facts, facts
+        if told or _timeless(before) != _timeless(facts):
+            told["facts"] = asdict(facts)
+        return told
+
+    def whole(self) -> dict[str, Any]:
+        """What to tell a page that knows nothing yet."""
+        rows = [[place, row.document()] for place, row in enumerate(self._rows)]
+        return {"all": True, **self._growing.whole(), "rows": rows, "facts": asdict(self._facts)}
+
+    def _is_new(self, place: int, row: Row) -> bool:
+        return place >= len(self._rows) or self._rows[place] != row
+
+
+def _timeless(facts: Facts) -> dict[str, Any]:
+    return asdict(facts) | {"seconds": 0, "silent": 0}

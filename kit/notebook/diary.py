@@ -1,0 +1,161 @@
+"""What happens while a model works, as rows a person can read: searches, pages, sources, thoughts,
+calls (pure).
+
+Rule: rows only grow, in number and each in itself, so that a page is told what is new and nothing
+twice. Their words are a model's or the web's: one line each, bounded, and shown as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from kit.gateway import events
+from kit.gateway.answer import ToolCall
+from kit.gateway.card import printable
+from kit.relay.view import RunEvent
+
+__all__ = ["Diary", "Row"]
+
+MOST_ROWS = 300
+LONGEST_LINE = 300
+LONGEST_THOUGHTS = 20_000
+
+Kind = Literal["search", "page", "source", "thought", "call", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`url` is an http address or ""; `state` is a word for how a call stands."""
+
+    kind: Kind
+    text: str
+    url: str = ""
+    state: str = ""
+
+    def document(self) -> dict[str, str]:
+        """As the page is told it."""
+        return {"kind": self.kind, "text": self.text, "url": self.url, "state": self.state}
+
+
+class Diary:
+    """Takes events of answers, of tools and of runs; `rows` has what they come to."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.left_out = 0
+        self._places: dict[Any, int] = {}
+
+    def note(self, event: Any) -> None:
+        """Take an event in; what says nothing to a person is passed over."""
+        if isinstance(event, RunEvent):
+            self._note_run(event)
+            return
+        match event:
+            case events.ReasoningDelta():
+                self._think(event.text)
+            case events.ItemAdded() | events.ItemDone():
+                self._note_item(event.item)
+            case events.CitationAdded():
+                self._source(event.annotation)
+            case events.Finished():
+                for one in _citations(event.response):
+                    self._source(one)
+            case _:
+                pass
+
+    def call(self, call: ToolCall, arguments: str, state: str) -> None:
+        """How a function call stands; the same call is the same row."""
+        key = ("call", id(call) if not call.call_id else call.call_id)
+        self._put(key, Row("call", _line(f"{call.name}({arguments})"), state=_line(state)))
+
+    def warn(self, text: str) -> None:
+        """Something a person should know."""
+        self._put(("note", text), Row("note", _line(text)))
+
+    def _note_run(self, event: RunEvent) -> None:
+        data = event.data
+        match event.type:
+            case "search":
+                for query in _texts(data.get("queries")):
+                    self._search(query)
+            case "page":
+                self._page(_text(data, "url"))
+            case "source":
+                self._source(data)
+            case "reasoning":
+                self._think(_text(data, "summary") + "\n\n")
+            case "warning":
+                self.warn(_text(data, "message"))
+            case _:
+                pass
+
+    def _note_item(self, item: Mapping[str, Any]) -> None:
+        action = item.get("action")
+        if item.get("type") != "web_search_call" or not isinstance(action, dict):
+            return
+        action = cast(dict[str, Any], action)
+        if action.get("type") in ("open_page", "find_in_page"):
+            self._page(_text(action, "url"))
+            return
+        for query in _texts(action.get("queries")) or _texts([action.get("query")]):
+            self._search(query)
+
+    def _search(self, query: str) -> None:
+        if query.strip():
+            self._put(("search", query), Row("search", _line(query)))
+
+    def _page(self, url: str) -> None:
+        if url.strip():
+            self._put(("page", url), Row("page", _line(url), _web(url)))
+
+    def _source(self, source: Mapping[str, Any]) -> None:
+        url = _text(source, "url")
+        if url.strip():
+            self._put(
+                ("source", url), Row("source", _line(_text(source, "title") or url), _web(url))
+            )
+
+    def _think(self, text: str) -> None:
+        place = self._places.get("thought")
+        before = self.rows[place].text if place is not None else ""
+        said = "".join(one for one in text if one.isprintable() or one == "\n")
+        self._put("thought", Row("thought", (before + said)[:LONGEST_THOUGHTS]))
+
+    def _put(self, key: Any, row: Row) -> None:
+        if (place := self._places.get(key)) is not None:
+            self.rows[place] = row
+        elif len(self.rows) < MOST_ROWS:
+            self._places[key] = len(self.rows)
+            self.rows.append(row)
+        else:
+            self.left_out += 1
+
+
+def _citations(response: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for item in events.objects(response.get("output")):
+        for part in events.objects(item.get("content")):
+            yield from events.objects(part.get("annotations"))
+
+
+def _texts(value: Any) -> list[str]:
+    listed = cast(list[Any], value) if isinstance(value, list) else []
+    return [one for one in listed if isinstance(one, str)]
+
+
+def _text(mapping: Mapping[str, Any], name: str) -> str:
+    value = mapping.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _line(text: str) -> str:
+    text = printable(text[: 4 * LONGEST_LINE])
+    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
+
+
+def _web(url: str) -> str:
+    from kit.clean_reading import safe_address
+
+    address = safe_address(url) or ""
+    return address if address.startswith(("https://", "http://")) else ""

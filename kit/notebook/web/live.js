@@ -1,0 +1,44 @@
+// The live card: how it stands, what happens, the text as it grows, and a button to stop it.
+
+class LiveCard {
+  constructor(stop) {
+    this.node = make("section", "kit-card kit-live");
+    this.node.setAttribute("aria-label", "A model at work");
+    this.head = make("div", "kit-head");
+    this.stop = stop;
+    this.standing = new Standing(stop);
+    this.notes = make("div", "kit-notes");
+    this.happenings = new Happenings();
+    this.text = new GrowingText();
+    this.head.hidden = true;
+    this.node.append(
+      this.head,
+      this.standing.node,
+      this.notes,
+      this.happenings.node,
+      this.text.node,
+    );
+  }
+
+  take(news) {
+    if (news.all) this.happenings.clear();
+    this.text.take(news);
+    if (news.rows) this.happenings.take(news.rows);
+    if (news.facts) this.show(news.facts);
+  }
+
+  show(facts) {
+    this.head.hidden = !facts.title;
+    if (facts.title) {
+      const about = make("span", "kit-about", facts.about);
+      this.head.replaceChildren(make("strong", "", facts.title), about);
+    }
+    this.standing.take(facts);
+    this.notes.replaceChildren(...facts.notes.map((note) => make("div", "", note)));
+    this.stop.hidden = this.standing.ended;
+  }
+
+  close() {
+    this.standing.close();
+  }
+}
