@@ -38,14 +38,15 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="kit-notebooks-") as folder:
         home = Path(folder, "home")
         home.mkdir()
-        empty_environment(os.environ, home)
-        del os.environ["KIT_SANDBOX_PACE"]  # a reader sees what a newcomer's run shows
+        environment = dict(os.environ)
+        empty_environment(environment, home)
+        del environment["KIT_SANDBOX_PACE"]  # a reader sees what a newcomer's run shows
         for file in files:
-            failed += not run(file, Path(folder, file.parent.name))
+            failed += not run(file, Path(folder, file.parent.name), environment)
     return 1 if failed else 0
 
 
-def run(file: Path, place: Path) -> bool:
+def run(file: Path, place: Path, environment: dict[str, str]) -> bool:
     """Execute `file` in a copy of its folder and write it back; a failed one stays as it was."""
     shutil.copytree(file.parent, place, dirs_exist_ok=True)
     notebook = nbformat.read(file, as_version=4)
@@ -58,7 +59,7 @@ def run(file: Path, place: Path) -> bool:
         store_widget_state=False,
     )
     try:
-        client.execute()
+        client.execute(env=environment)
     except CellExecutionError as error:
         say(f"{file.name}: a cell failed; the file is unchanged.\n{error}")
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -51,7 +52,8 @@ def test_a_notebook_whose_cell_fails_stays_as_it_was(
 ) -> None:
     file = tmp_path / "a.ipynb"
     nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("1 / 0")]), file)
-    before = file.read_bytes()
+    before, environment = file.read_bytes(), dict(os.environ)
     assert run_notebooks.main([str(file)]) == 1
+    assert dict(os.environ) == environment
     assert file.read_bytes() == before
     assert "ZeroDivisionError" in capsys.readouterr().err
