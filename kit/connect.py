@@ -7,6 +7,7 @@ at all the sandbox of this process answers. The magics share one client; scripts
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Unpack
@@ -19,6 +20,8 @@ from kit.connect_tools import tool_stream
 from kit.errors import ConfigError, InputError
 from kit.gateway import client as gateway
 from kit.gateway.blocking_stream import Stream
+from kit.gateway.ledger import Ledger
+from kit.gateway.options_by_name import takes_options
 from kit.gateway.proxies import Proxies
 from kit.gateway.transport import open_transport
 from kit.gateway.wire import Api, Input, Options
@@ -41,12 +44,16 @@ __all__ = [
     "Status",
     "choose_model",
     "client",
+    "ledger",
     "status",
     "use",
 ]
 
 Choice = Literal["sandbox", "local", "gateway"]
 CHOICES: tuple[Choice, ...] = ("sandbox", "local", "gateway")
+
+ledger = Ledger(time.time())
+"""What the clients of this process have asked, and what it took."""
 
 
 class AsyncClient(gateway.AsyncClient):
@@ -81,10 +88,11 @@ class AsyncClient(gateway.AsyncClient):
             retries=retries,
             headers=headers,
             transport=transport,
+            ledger=ledger,
         )
         self.settings = found
 
-    @gateway.takes_options
+    @takes_options
     def stream_tools(
         self,
         prompt: Input,
@@ -160,7 +168,7 @@ class Client:
     models = blocking(gateway.AsyncClient.models)
     close = blocking(gateway.AsyncClient.aclose)
 
-    @gateway.takes_options
+    @takes_options
     def stream(
         self, prompt: Input, *, api: Api = "responses", **options: Unpack[Options]
     ) -> Stream:

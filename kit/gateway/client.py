@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, TypeVar, Unpack, cast, get_type_hints
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any, Unpack, cast
 
 import httpx
 
@@ -23,6 +22,8 @@ from kit.gateway.checking import checked
 from kit.gateway.events import Wire, objects
 from kit.gateway.exchange import Exchange
 from kit.gateway.following import PENDING, followed
+from kit.gateway.ledger import Ledger
+from kit.gateway.options_by_name import takes_options
 from kit.gateway.refusal import shown
 from kit.gateway.request import checked_seconds, path_of
 from kit.gateway.stream import AsyncStream, Terms
@@ -30,7 +31,7 @@ from kit.gateway.transport import open_transport
 from kit.gateway.wire import Api, Input, Options, body_of
 from kit.settings import Endpoint
 
-__all__ = ["AsyncClient", "takes_options"]
+__all__ = ["AsyncClient"]
 
 CALL_SECONDS = 600.0
 """The deadline of a call that names none. A stream that names none is bounded by silence alone."""
@@ -39,21 +40,6 @@ A_DAY = 86_400.0
 
 NEW_ID_SECONDS = 10.0
 """How long an id just created may be unknown: gateways write it down behind their answer."""
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def takes_options(method: _F) -> _F:
-    """Let `help()` and Shift+Tab show the options by name, which `**options` would hide."""
-    signature = inspect.signature(method)
-    kept = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    hints = get_type_hints(Options)
-    options = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
-        for name, hint in hints.items()
-    ]
-    method.__signature__ = signature.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
-    return method
 
 
 class AsyncClient:
@@ -64,6 +50,7 @@ class AsyncClient:
     retries: further tries where sending again is safe.
     headers: sent with every request.
     transport: another httpx transport, for tests and replay.
+    ledger: where it is noted what each answer took.
 
     Every method takes the options of `kit.gateway.wire.Options` by name. Raises GatewayError and
     its kind for what the gateway does, InputError for what the caller passed.
@@ -78,8 +65,10 @@ class AsyncClient:
         retries: int = 2,
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._ledger = ledger
         self._timeout = checked_seconds(timeout)
         self._idle = checked_seconds(idle_timeout, "idle_timeout") or float("inf")
         self._exchange = Exchange(
@@ -119,8 +108,12 @@ class AsyncClient:
         seconds = checked_seconds(options.get("timeout")) or self._timeout
         deadline = time.monotonic() + (seconds or float("inf"))
 
+        model = None
+
         async def send() -> httpx.Response:
+            nonlocal model
             body = await self._body(api, prompt, options)
+            model = body["model"]
             body["stream"] = True
             if api == "chat":
                 body.setdefault("stream_options", {"include_usage": True})
@@ -134,6 +127,7 @@ class AsyncClient:
             )
 
         def finish(answer: Answer) -> Answer:
+            self._noted(answer, _PATHS[api], model)
             return checked(answer, options.get("schema"), self._exchange.secrets)
 
         def follow(answer: Answer) -> AsyncIterator[Answer]:
@@ -278,7 +272,11 @@ class AsyncClient:
                 retries=0 if method == "POST" else None,
             )
 
-        return AsyncStream(send, Terms("responses", silence, deadline, self._exchange.secrets))
+        def finish(answer: Answer) -> Answer:
+            return self._noted(answer, path)
+
+        secrets = self._exchange.secrets
+        return AsyncStream(send, Terms("responses", silence, deadline, secrets, finish))
 
     async def _ask(self, api: Api, prompt: Input, options: Options) -> Answer:
         deadline = self._deadline(options)
@@ -296,9 +294,19 @@ class AsyncClient:
         began = time.monotonic()
         model = (body or {}).get("model")
         raw, headers = await self._exchange.json(method, path, body, deadline=deadline, model=model)
-        return answer_of(
-            answer_in(raw, *self._exchange.secrets), headers, seconds=time.monotonic() - began
-        )
+        raw = answer_in(raw, *self._exchange.secrets)
+        answer = answer_of(raw, headers, seconds=time.monotonic() - began)
+        return self._noted(answer, path, model)
+
+    def _noted(self, answer: Answer, path: str, model: Any = None) -> Answer:
+        """The answer, once it stands in the ledger what it took."""
+        if self._ledger is not None:
+            api: Api = "chat" if path == _PATHS["chat"] else "responses"
+            fetched, to = path not in _PATHS.values(), self.endpoint.identity
+            self._ledger.note(
+                answer, api, to, now=time.time(), model=str(model or ""), fetched=fetched
+            )
+        return answer
 
     async def _body(self, api: Api, prompt: Input, options: Options) -> Wire:
         model = options.get("model")
@@ -311,6 +319,7 @@ class AsyncClient:
     def _followed(self, answer: Answer, deadline: float) -> AsyncIterator[Answer]:
         if answer.status in PENDING:
             self._note(answer.id)
+            self._noted(answer, _PATHS["responses"])
         return followed(answer, lambda id, left: self.retrieve(id, timeout=left), deadline)
 
     def _note(self, id: str | None) -> None:

@@ -52,7 +52,7 @@ INSIDE = (
         *("kit.gateway.body", "kit.gateway.checking", "kit.gateway.request"),
         *("kit.gateway.exchange",),
         *("kit.gateway.stream", "kit.gateway.blocking_stream"),
-        *("kit.gateway.following",),
+        *("kit.gateway.following", "kit.gateway.ledger", "kit.gateway.options_by_name"),
         *("kit.gateway.capabilities", "kit.gateway.client", "kit.gateway.doctor"),
     ),
     (
@@ -61,13 +61,15 @@ INSIDE = (
     ),
     (
         *("kit.relay.contracts", "kit.relay.research_tool", "kit.relay.view", "kit.relay.client"),
-        *("kit.relay.glance", "kit.relay.book", "kit.relay.handle"),
+        *("kit.relay.glance", "kit.relay.book", "kit.relay.spent", "kit.relay.handle"),
         *("kit.relay.report_links", "kit.relay.evidence", "kit.relay.report_diff"),
         *("kit.relay.report", "kit.relay.card", "kit.relay.run", "kit.relay.research_work"),
     ),
     (
         *("kit.connect_desk", "kit.connect_tools", "kit.connect"),
         *("kit.connect_compatible", "kit.connect_research"),
+        *("kit.connect_usage_sums", "kit.connect_usage_html", "kit.connect_usage_chart"),
+        *("kit.connect_usage",),
     ),
     (
         *("relay_lite.supervision", "relay_lite.store", "relay_lite.hold", "relay_lite.auth"),
