@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from kit.errors import ConfigError
+from kit.gateway.answer import Usage
 from kit.gateway.events import Wire
 from kit.gateway.json_text import read_json
 from kit.relay.view import is_id, is_token, number_of
@@ -48,7 +49,7 @@ class Entry:
 
     gateway: whose run it is, as `Endpoint.identity`. asked: seconds since 1970. ended: the status
     that it ended in, as far as anybody has heard; seen: the user has been shown how it ended; told:
-    has at least been told that it did.
+    has at least been told that it did. From its end on: what it took, as far as that is known.
     """
 
     key: str
@@ -63,6 +64,10 @@ class Entry:
     cost: float | None = None
     seen: bool = False
     told: bool = False
+    model: str = ""
+    seconds: float | None = None
+    usage: Usage | None = None
+    searches: int | None = None
 
     @property
     def name(self) -> str:
@@ -155,7 +160,8 @@ class Book:
 def _document(entry: Entry) -> Wire:
     token = entry.token.reveal() if entry.token else None
     shallow = {one.name: getattr(entry, one.name) for one in dataclasses.fields(entry)}
-    return {**shallow, "token": token, "version": 1}
+    usage = dataclasses.asdict(entry.usage) if entry.usage else None
+    return {**shallow, "token": token, "usage": usage, "version": 1}
 
 
 def _read(file: Path) -> Entry | None:
@@ -189,7 +195,24 @@ def _entry(raw: Wire, key: str) -> Entry | None:
         cost=number_of(raw.get("cost")),
         seen=raw.get("seen") is True,
         told=raw.get("told") is True,
+        model=_text(raw, "model"),
+        seconds=number_of(raw.get("seconds")),
+        usage=_usage(raw.get("usage")),
+        searches=_count(raw.get("searches")),
     )
+
+
+def _usage(raw: Any) -> Usage | None:
+    if not isinstance(raw, dict):
+        return None
+    counts = cast(Wire, raw)
+    names = [field.name for field in dataclasses.fields(Usage)]
+    return Usage(**{name: _count(counts.get(name)) or 0 for name in names})
+
+
+def _count(value: Any) -> int | None:
+    number = number_of(value)
+    return None if number is None else int(number)
 
 
 def _text(raw: Wire, name: str) -> str:

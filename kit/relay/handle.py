@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from kit import errors
-from kit.gateway.answer import answer_of
 from kit.gateway.events import Wire
 from kit.relay.book import Book, Entry
 from kit.relay.client import RelayClient
 from kit.relay.glance import Glance, seen
 from kit.relay.handle_patience import AWAY, Patience
+from kit.relay.spent import spent
 from kit.relay.view import RunEvent, View
 from kit.secret import Secret
 
@@ -276,7 +276,7 @@ class AsyncRun:
         if view.ended and self.entry.ended is None:
             with suppress(errors.GatewayError):
                 await self._read_up_to(view)  # its last events say what it has cost
-            self._keep(ended=view.status, cost=_cost(self.glance, view))
+            self._keep(ended=view.status, **spent(view, self.glance, self.seconds))
         return view
 
     def _keep(self, **changes: Any) -> None:
@@ -289,9 +289,3 @@ def not_sent() -> errors.NotFound:
     return errors.NotFound(
         "This run was written down, and its kernel ended before it was sent. run.retry() sends it."
     )
-
-
-def _cost(glance: Glance, view: View) -> float | None:
-    if glance.cost is not None:
-        return glance.cost
-    return answer_of(view.response).cost if view.response else None

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from kit.errors import ConfigError
+from kit.gateway.answer import Usage
 from kit.relay.book import Book, Entry
 from kit.secret import Secret
 from kit.secret_file import write_private
@@ -49,10 +50,11 @@ def mode(path: Path) -> int:
         {},
         {"id": None, "token": None},
         {"ended": "completed", "cost": 0.25, "seen": True},
+        {"usage": Usage(10, 5, 15, 4, 3), "model": "deep", "seconds": 1.5, "searches": 2},
         {"question": "짜장면 👩‍👩‍👧‍👦\n\u2028\x1b[2J", "relay": "https://relay.example"},
         {"arguments": {"context": [{"deep": [1, None, "김치"]}], "research_question": "q"}},
     ],
-    ids=["accepted", "asked", "seen", "hostile", "arguments"],
+    ids=["accepted", "asked", "seen", "spent", "hostile", "arguments"],
 )
 def test_what_was_written_is_read_again(book: Book, known: dict[str, Any]) -> None:
     given = entry(**known)
