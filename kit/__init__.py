@@ -4,6 +4,7 @@
     kit.Client()            the same in Python
     kit.tool                a function that a model may call
     kit.research("…")       a research run that nothing kills; kit.runs() lists yours
+    kit.usage()             what this session has asked, and what it took; kit.usage_chart()
     kit.last                the last cell's Answer
 
 Each name is loaded at its first use, so that `%load_ext kit` costs next to nothing.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kit.connect import AsyncClient, Client
     from kit.connect_compatible import LiteLLMClient
     from kit.connect_research import research, run, runs
+    from kit.connect_usage import usage, usage_chart
     from kit.errors import KitError
     from kit.gateway.answer import Answer, Citation, Usage
     from kit.relay.run import Run
@@ -47,6 +49,8 @@ __all__ = [
     "tool",
     "tools",
     "unload_ipython_extension",
+    "usage",
+    "usage_chart",
 ]
 
 _PLACES = {
@@ -63,6 +67,8 @@ _PLACES = {
     "run": "kit.connect_research",
     "runs": "kit.connect_research",
     "tool": "kit.tools.schema",
+    "usage": "kit.connect_usage",
+    "usage_chart": "kit.connect_usage",
 }
 
 

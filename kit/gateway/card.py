@@ -23,6 +23,7 @@ __all__ = [
     "bundle_of_card",
     "call_card",
     "lasted",
+    "literal",
     "printable",
     "together",
     "told_arguments",
@@ -81,7 +82,7 @@ def bundle_of_card(card: Card) -> Bundle:
     title = printable(card.title) or "(no name)"
     lines = [line for one in card.lines if (line := printable(one))]
     head = f"{title}: {about}" if about else title
-    quoted = [f"**{_literal(title)}** {_literal(about)}", *map(_literal, lines)]
+    quoted = [f"**{literal(title)}** {literal(about)}", *map(literal, lines)]
     return {
         "text/plain": "\n".join([head, *(f"  {line}" for line in lines)]),
         "text/markdown": "> " + "  \n> ".join(quoted),
@@ -160,7 +161,7 @@ def printable(text: str) -> str:
     return " ".join(_UNSEEN.sub("", text).split())
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """`text` as Markdown that shows exactly it and links nowhere; as entities, for `\\(` would be
     mathematics."""
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
