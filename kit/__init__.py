@@ -5,6 +5,7 @@
     kit.tool                a function that a model may call
     kit.research("…")       a research run that nothing kills; kit.runs() lists yours
     kit.usage()             what this session has asked, and what it took; kit.usage_chart()
+    kit.chat_panel()        a panel to chat in
     kit.last                the last cell's Answer
 
 Each name is loaded at its first use, so that `%load_ext kit` costs next to nothing.
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kit.connect_usage import usage, usage_chart
     from kit.errors import KitError
     from kit.gateway.answer import Answer, Citation, Usage
+    from kit.notebook.chat_display import chat_panel
     from kit.relay.run import Run
     from kit.tools.limits import Limits
     from kit.tools.schema import tool
@@ -40,6 +42,7 @@ __all__ = [
     "LiteLLMClient",
     "Run",
     "Usage",
+    "chat_panel",
     "errors",
     "last",
     "load_ipython_extension",
@@ -61,6 +64,7 @@ _PLACES = {
     "KitError": "kit.errors",
     "Limits": "kit.tools.limits",
     "LiteLLMClient": "kit.connect_compatible",
+    "chat_panel": "kit.notebook.chat_display",
     "Run": "kit.relay.run",
     "Usage": "kit.gateway.answer",
     "research": "kit.connect_research",

@@ -19,7 +19,7 @@ from kit.notebook.leaving import interrupted, unfinished
 from kit.notebook.screens import Screen
 from kit.notebook.session import Conversation, Session
 
-__all__ = ["Question", "ask", "question_of"]
+__all__ = ["Question", "ask", "follow", "question_of"]
 
 _POLL = 0.1
 """Seconds between looks at the screen while nothing arrives."""
@@ -220,6 +220,18 @@ def _stopped(
     return interrupted(partial, where, whole=attempt.whole is not None)
 
 
+def follow(stream: Any, progress: Any, screen: Any) -> None:
+    """Show a stream while it comes, to its end. Raises KeyboardInterrupt when it is stopped, by ■
+    or by the screen's own button."""
+    while (events := stream.poll(_POLL)) is not None:
+        for event in events:
+            progress.note(event)
+        if screen.is_due() or progress.urgent:  # the text is put together only then
+            screen.show(stream.text, progress)
+        if screen.stopped:
+            raise KeyboardInterrupt
+
+
 class _Attempt:
     """One call, and what had arrived of it at any time."""
 
@@ -242,7 +254,7 @@ class _Attempt:
         with self._open(client) as stream:
             self.stream = stream
             try:
-                self._follow(stream)
+                follow(stream, _progress_of(self.question.command), self.screen)
             except KeyboardInterrupt:
                 stream.close()
                 raise
@@ -253,16 +265,6 @@ class _Attempt:
         open_stream = client.stream_tools if question.command.works else client.stream
         api = question.command.api
         return open_stream(question.prompt, api=api, **question.options, **question.work)
-
-    def _follow(self, stream: Any) -> None:
-        progress = _progress_of(self.question.command)
-        while (events := stream.poll(_POLL)) is not None:
-            for event in events:
-                progress.note(event)
-            if self.screen.is_due() or progress.urgent:  # the text is put together only then
-                self.screen.show(stream.text, progress)
-            if self.screen.stopped:  # its button: the same as ■
-                raise KeyboardInterrupt
 
     def partial(self, carried: Any) -> Any:
         """What an error carried, else what the stream has; None when nothing arrived."""

@@ -37,7 +37,7 @@ class Page(anywidget.AnyWidget):
     options = traitlets.Dict().tag(sync=True)
 
     def __init__(self, *programs: str, name: str, hear: Hear, **options: str) -> None:
-        super().__init__(_esm=_program(programs), _css=_file("style.css"), options=options)
+        super().__init__(_esm=_program(programs), _css=_style(programs), options=options)
         self._called = name
         self._hear = hear
         self._views: set[str] = set()
@@ -81,6 +81,18 @@ def _program(programs: tuple[str, ...]) -> str:
     return "\n".join(_file(f"{name}.js") for name in programs)
 
 
+def _style(programs: tuple[str, ...]) -> str:
+    """What all share, and what a program brings of its own."""
+    own = [f"{name}.css" for name in programs]
+    return "\n".join(
+        _file(name) for name in ("style.css", *own) if _folder().joinpath(name).is_file()
+    )
+
+
+def _folder() -> Any:
+    return resources.files("kit.notebook").joinpath("web")
+
+
 @cache
 def _file(name: str) -> str:
-    return resources.files("kit.notebook").joinpath("web", name).read_text("utf-8")
+    return _folder().joinpath(name).read_text("utf-8")

@@ -17,15 +17,24 @@ import inspect
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from kit.errors import ConsentMissing, InputError
 from kit.gateway.answer import ToolCall
 from kit.tools.work import Ongoing
 
-__all__ = ["Approve", "ask_person", "checked_approve", "decision"]
+__all__ = ["Approve", "AskHere", "ask_person", "checked_approve", "decision"]
 
-Approve = Callable[[ToolCall], Any] | Literal["ask", "always", "never"] | None
+
+@dataclass(frozen=True, slots=True)
+class AskHere:
+    """Asks what `None` asks, in another way than with `input()`: `ask(call, paid)` is a yes."""
+
+    ask: Callable[[ToolCall, str], bool]
+
+
+Approve = Callable[[ToolCall], Any] | Literal["ask", "always", "never"] | AskHere | None
 """Who says yes. A callable gets the `ToolCall`, and may be `async`. It is called in the thread
 that reads the stream; from asynchronous code in a worker thread, where nobody can type."""
 
@@ -45,7 +54,9 @@ HOW_TO_APPROVE = (
 
 def checked_approve(approve: Any) -> Approve:
     """`approve` as it may be. Raises InputError."""
-    if approve is None or callable(approve) or approve in ("ask", "always", "never"):
+    if approve is None or isinstance(approve, AskHere) or callable(approve):
+        return approve
+    if approve in ("ask", "always", "never"):
         return approve
     raise InputError('`approve` is a function, "ask", "always", "never" or None.')
 
@@ -55,12 +66,15 @@ async def decision(approve: Approve, paid: str | None, ongoing: Ongoing) -> str 
 
     `paid` is what a call that costs money asks. Raises ConsentMissing where nobody can be asked.
     """
-    if approve == "always" or (approve is None and paid is None):
+    asks_for_money = approve is None or isinstance(approve, AskHere)
+    if approve == "always" or (asks_for_money and paid is None):
         return None
     if approve == "never":
         return "The user allows no calls."
     ongoing.asked()
-    if callable(approve):
+    if isinstance(approve, AskHere):
+        said = await ongoing.here(lambda: approve.ask(ongoing.call, paid or ""))
+    elif callable(approve):
         said = await ongoing.here(lambda: approve(ongoing.call))
         if inspect.isawaitable(said):
             said = await said

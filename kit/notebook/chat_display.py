@@ -1,0 +1,91 @@
+"""Where a chat panel is put: the widget, and below it what a saved notebook keeps."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from kit.notebook import frontend
+from kit.notebook.chat_turns import Turn, markdown_of_turns
+from kit.notebook.render import plain
+
+__all__ = ["chat_panel", "display_panel", "kept_bundle"]
+
+NO_WIDGETS = (
+    "This front end shows no widgets, so there is no panel here: ask in cells, with %%chat or "
+    "%%responses, and go on with -c."
+)
+
+
+def chat_panel(
+    model: str | None = None,
+    *,
+    system: str | None = None,
+    api: str = "responses",
+    web_search: bool = False,
+    tools: bool = False,
+) -> Any:
+    """A panel to chat in: the last line of a cell shows it; `.answer` and `.save()` are its own.
+
+    model, system: as in a cell. api: `responses` or `chat`. web_search, tools: how the switches
+    stand at first; with tools on, the model may call registered functions and deep_research, and
+    the panel asks before what costs money. Raises InputError.
+    """
+    from kit.errors import InputError
+    from kit.notebook.chat_page import tools as offered
+    from kit.notebook.chat_panel import ChatPanel, ChatSettings
+
+    if api not in ("responses", "chat"):
+        raise InputError('`api` is "responses" or "chat".')
+    chosen = offered() if tools else ()
+    settings = ChatSettings(model or "", system or "", api, bool(web_search), chosen)
+    return ChatPanel(settings, _variables())
+
+
+def display_panel(panel: Any) -> None:
+    """Put it where the cell is."""
+    from IPython.core.getipython import get_ipython
+    from IPython.display import DisplayHandle, publish_display_data
+
+    shell = get_ipython()
+    if shell is None or not frontend.shows_widgets(shell, busy=False):
+        publish_display_data({"text/plain": NO_WIDGETS})
+        return
+    from kit.notebook.page import Page
+
+    page = Page("parts", "live", "chat", name="chat panel", hear=panel.hear)
+    publish_display_data({"text/plain": "chat panel", **page.view()})
+    kept = DisplayHandle()
+    kept.display({}, raw=True)
+    panel.show_in(page.tell, lambda turns: kept.update(kept_bundle(turns), raw=True))
+
+
+def kept_bundle(turns: list[Turn]) -> dict[str, str]:
+    """The conversation as plain output, folded."""
+    if not turns:
+        return {}
+    markdown = markdown_of_turns(turns)
+    said = f"{len(turns)} turn{'s' if len(turns) > 1 else ''}"
+    body = "".join(map(_html_of, turns))
+    head = f"<summary>This conversation ({said}), kept for a notebook without a kernel</summary>"
+    return {
+        "text/plain": plain(markdown),
+        "text/markdown": markdown,
+        "text/html": f"<details>{head}{body}</details>",
+    }
+
+
+def _html_of(turn: Turn) -> str:
+    attached = f" (with {', '.join(turn.attached)})" if turn.attached else ""
+    asked = html.escape(plain(turn.prompt) + attached).replace("\n", "<br>")
+    answer: dict[str, str] = turn.answer._repr_mimebundle_() if turn.answer else {}
+    said = answer.get("text/html") or f"<p>({html.escape(plain(turn.problem or turn.state))})</p>"
+    # The class: JupyterLab looks for formulas in HTML as well.
+    return f'<p class="mathjax_ignore"><strong>{asked}</strong></p>{said}'
+
+
+def _variables() -> Any:
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell.user_ns if shell is not None else {}
