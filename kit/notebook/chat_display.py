@@ -54,10 +54,11 @@ def display_panel(panel: Any) -> None:
     from kit.notebook.page import Page
 
     page = Page("parts", "live", "chat", name="chat panel", hear=panel.hear)
-    publish_display_data({"text/plain": "chat panel", **page.view()})
     kept = DisplayHandle()
-    kept.display({}, raw=True)
+    # First, because a page says hello in another thread, as soon as it is shown.
     panel.show_in(page.tell, lambda turns: kept.update(kept_bundle(turns), raw=True))
+    publish_display_data({"text/plain": "chat panel", **page.view()})
+    kept.display({}, raw=True)
 
 
 def kept_bundle(turns: list[Turn]) -> dict[str, str]:

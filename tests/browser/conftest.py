@@ -152,7 +152,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "KIT_SANDBOX_PACE": "0.2",  # of the minutes its research takes, for all to see, a fifth
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each kernel would compile it all again
     flags = [*LAB_FLAGS, f"--port={port}", f"--ServerApp.root_dir={folder}"]

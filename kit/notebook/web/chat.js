@@ -33,7 +33,11 @@ function choice(values) {
 function sends(area, send, leave) {
   area.addEventListener("keydown", (event) => {
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+    if (event.key === "Enter" && event.shiftKey) {
+      event.preventDefault(); // JupyterLab takes the line break of Shift+Enter away everywhere
+      area.setRangeText("\n", area.selectionStart, area.selectionEnd, "end");
+      area.dispatchEvent(new Event("input"));
+    } else if (event.key === "Enter" && !event.altKey) {
       event.preventDefault();
       send();
     } else if (event.key === "Escape") {
