@@ -42,6 +42,7 @@ class Page(anywidget.AnyWidget):
         self._hear = hear
         self._views: set[str] = set()
         self.on_msg(self._take)
+        _answer_where_the_page_asks(self.comm)
 
     def tell(self, news: Mapping[str, Any], buffers: list[bytes] | None = None) -> None:
         """Tell every page that shows it."""
@@ -74,6 +75,16 @@ class Page(anywidget.AnyWidget):
             return False
         self._views.add(view[:LONGEST_WORD])
         return True
+
+
+def _answer_where_the_page_asks(comm: Any) -> None:
+    """Hear what a page says in the thread that it chose, also while a cell runs.
+
+    ipykernel 7.4 gives a widget's messages to the shell that last told the widget something, and so
+    to the busy one. This leaves its own widgets alone; it can go when a release routes by the message.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda data, chosen: chosen
 
 
 def _program(programs: tuple[str, ...]) -> str:

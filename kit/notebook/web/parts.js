@@ -246,7 +246,7 @@ class Standing {
   }
 }
 
-/** One connection to the kernel: says hello until it is told something.
+/** One connection to the kernel: says hello until it is told all; what is new counts from there on.
  *
  * The first message of a page may go the way of the cells and wait for one that runs: only while
  * it waits does JupyterLab open the other way (a subshell). The next hello takes that.
@@ -259,9 +259,11 @@ function connect(model, take) {
     else clearInterval(timer);
   };
   const timer = setInterval(greet, 250);
+  let knows = false;
   const heard = (news) => {
-    clearInterval(timer);
-    take(news);
+    if (news.all) clearInterval(timer);
+    knows = knows || news.all;
+    if (knows) take(news);
   };
   model.on("msg:custom", heard);
   greet();
