@@ -58,7 +58,7 @@ def display_panel(panel: Any) -> None:
     # First, because a page says hello in another thread, as soon as it is shown.
     panel.show_in(page.tell, lambda turns: kept.update(kept_bundle(turns), raw=True))
     publish_display_data({"text/plain": "chat panel", **page.view()})
-    kept.display({}, raw=True)
+    kept.display(kept_bundle(panel.turns), raw=True)
 
 
 def kept_bundle(turns: list[Turn]) -> dict[str, str]:

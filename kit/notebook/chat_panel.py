@@ -31,6 +31,7 @@ __all__ = ["ChatPanel", "ChatSettings"]
 LONGEST_PROMPT = 200_000
 LONGEST_NAME = 200
 LONGEST_SYSTEM = 20_000
+MOST_PLACES = 20
 CONSENT_SECONDS = 1_800.0
 
 
@@ -59,8 +60,7 @@ class ChatPanel:
         self._asked: dict[str, str] | None = None
         self._consent: threading.Event | None = None
         self._allowed = False
-        self._tell: Callable[[dict[str, Any]], None] = lambda news: None
-        self._keep: Callable[[list[Turn]], None] = lambda turns: None
+        self._places: list[tuple[Callable[[dict[str, Any]], None], Callable[..., None]]] = []
 
     @property
     def answer(self) -> Answer | None:
@@ -68,9 +68,14 @@ class ChatPanel:
         answers = [turn.answer for turn in self._turns.path() if turn.answer]
         return answers[-1] if answers else None
 
+    @property
+    def turns(self) -> list[Turn]:
+        """The conversation that is shown."""
+        return self._turns.path()
+
     def to_markdown(self) -> str:
-        """The conversation that is shown, as Markdown."""
-        return markdown_of_turns(self._turns.path())
+        """The same as Markdown."""
+        return markdown_of_turns(self.turns)
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write the conversation to a Markdown file; by default a new one beside the notebook.
@@ -98,8 +103,16 @@ class ChatPanel:
     def show_in(
         self, tell: Callable[[dict[str, Any]], None], keep: Callable[[list[Turn]], None]
     ) -> None:
-        """Tell this page from now on, and keep the conversation there."""
-        self._tell, self._keep = tell, keep
+        """Tell this page too from now on, and keep the conversation there."""
+        self._places = [*self._places, (tell, keep)][-MOST_PLACES:]
+
+    def _tell(self, news: dict[str, Any]) -> None:
+        for tell, _ in self._places:
+            tell(news)
+
+    def _keep(self, turns: list[Turn]) -> None:
+        for _, keep in self._places:
+            keep(turns)
 
     # -- what a page says --------------------------------------------------------------------
 

@@ -167,6 +167,13 @@ def test_an_error_is_shown_in_its_turn_and_the_panel_goes_on(page: Page) -> None
     assert page.ask("Reply with exactly: OK")["text"] == "OK"
 
 
+def test_a_panel_that_is_shown_twice_tells_both_pages(page: Page) -> None:
+    other = Page(page.panel)
+    page.ask("Reply with exactly: OK")
+    assert [one["text"] for one in other.turns] == ["OK"]
+    assert [turn.text for turn in other.kept[-1]] == ["OK"]
+
+
 def test_no_key_is_in_what_a_page_is_told(page: Page, dripping: Dripping) -> None:
     page.say("set", api="chat")
     page.ask("Tell me briefly")
