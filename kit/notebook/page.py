@@ -81,7 +81,7 @@ def _answer_where_the_page_asks(comm: Any) -> None:
     """Hear what a page says in the thread that it chose, also while a cell runs.
 
     ipykernel 7.4 gives a widget's messages to the shell that last told the widget something, and
-    so to the busy one. Only our own widgets are changed; it can go when a release routes by message.
+    so to the busy one. Only our widgets are changed; it can go when a release routes by message.
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, chosen: chosen
