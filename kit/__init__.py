@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kit.connect_usage import usage, usage_chart
     from kit.errors import KitError
     from kit.gateway.answer import Answer, Citation, Usage
-    from kit.notebook.chat_display import chat_panel
+    from kit.notebook.chat import chat_panel
     from kit.relay.run import Run
     from kit.tools.limits import Limits
     from kit.tools.schema import tool
@@ -64,7 +64,7 @@ _PLACES = {
     "KitError": "kit.errors",
     "Limits": "kit.tools.limits",
     "LiteLLMClient": "kit.connect_compatible",
-    "chat_panel": "kit.notebook.chat_display",
+    "chat_panel": "kit.notebook.chat",
     "Run": "kit.relay.run",
     "Usage": "kit.gateway.answer",
     "research": "kit.connect_research",

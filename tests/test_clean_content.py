@@ -12,6 +12,8 @@ import pytest
 
 from kit.clean import clean_html, clean_markdown
 
+pytestmark = pytest.mark.once
+
 
 def seconds(clean: Callable[[str], str], text: str) -> float:
     """Of this process, whatever else the machine has to do."""

@@ -18,6 +18,8 @@ from kit.__main__ import main
 from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
 
+pytestmark = pytest.mark.once
+
 REPOSITORY = Path(__file__).parent.parent
 KIT = [sys.executable, "-m", "kit"]
 

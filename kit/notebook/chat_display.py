@@ -9,37 +9,12 @@ from kit.notebook import frontend
 from kit.notebook.chat_turns import Turn, markdown_of_turns
 from kit.notebook.render import plain
 
-__all__ = ["chat_panel", "display_panel", "kept_bundle"]
+__all__ = ["display_panel", "kept_bundle"]
 
 NO_WIDGETS = (
     "This front end shows no widgets, so there is no panel here: ask in cells, with %%chat or "
     "%%responses, and go on with -c."
 )
-
-
-def chat_panel(
-    model: str | None = None,
-    *,
-    system: str | None = None,
-    api: str = "responses",
-    web_search: bool = False,
-    tools: bool = False,
-) -> Any:
-    """A panel to chat in: the last line of a cell shows it; `.answer` and `.save()` are its own.
-
-    model, system: as in a cell. api: `responses` or `chat`. web_search, tools: how the switches
-    stand at first; with tools on, the model may call registered functions and deep_research, and
-    the panel asks before what costs money. Raises InputError.
-    """
-    from kit.errors import InputError
-    from kit.notebook.chat_page import tools as offered
-    from kit.notebook.chat_panel import ChatPanel, ChatSettings
-
-    if api not in ("responses", "chat"):
-        raise InputError('`api` is "responses" or "chat".')
-    chosen = offered() if tools else ()
-    settings = ChatSettings(model or "", system or "", api, bool(web_search), chosen)
-    return ChatPanel(settings, _variables())
 
 
 def display_panel(panel: Any) -> None:
@@ -83,10 +58,3 @@ def _html_of(turn: Turn) -> str:
     said = answer.get("text/html") or f"<p>({html.escape(plain(turn.problem or turn.state))})</p>"
     # The class: JupyterLab looks for formulas in HTML as well.
     return f'<p class="mathjax_ignore"><strong>{asked}</strong></p>{said}'
-
-
-def _variables() -> Any:
-    from IPython.core.getipython import get_ipython
-
-    shell = get_ipython()
-    return shell.user_ns if shell is not None else {}

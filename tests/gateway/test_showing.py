@@ -12,6 +12,8 @@ import pytest
 from kit.gateway.answer import Answer, answer_of
 from kit.gateway.show import markdown_of, mimebundle, plain_of, usage_line
 
+pytestmark = pytest.mark.once
+
 Wire = dict[str, Any]
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 
 def test_it_says_who_answers_and_what_to_do_next(kernel):
     cell = kernel.run("%kit")

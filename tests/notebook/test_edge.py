@@ -11,6 +11,8 @@ from kit.notebook.asking import Question, ask
 from kit.notebook.screens import NoScreen
 from kit.notebook.session import Session
 
+pytestmark = pytest.mark.once
+
 ANSWER = answer_of({"choices": [{"message": {"role": "assistant", "content": "all of it"}}]})
 
 STOPS = {

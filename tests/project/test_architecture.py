@@ -18,6 +18,8 @@ import pytest
 
 import kit
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 # From left to right; what stands on one line does not import its neighbours. A module belongs

@@ -12,6 +12,8 @@ import pytest
 
 import interpreters
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 WORKS = f'exec "{sys.executable}" "$@"'

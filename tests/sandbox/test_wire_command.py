@@ -9,6 +9,8 @@ import sys
 import httpx
 import pytest
 
+pytestmark = pytest.mark.once
+
 COMMAND = [sys.executable, "-m", "kit.sandbox"]
 
 

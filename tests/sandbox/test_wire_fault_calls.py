@@ -12,6 +12,8 @@ from kit.sandbox.fault_streams import ENDLESS_BYTES, ENDLESS_SECONDS, endless
 from kit.sandbox.frames import data_frame, event_frame
 from kit.sandbox.score import Due
 
+pytestmark = pytest.mark.once
+
 QUESTION = "김치의 기원을 심층 조사해줘"
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {"type": "function", "name": "get_weather", "description": "Weather", "parameters": CITY}

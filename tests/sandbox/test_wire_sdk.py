@@ -7,6 +7,8 @@ import openai
 import pytest
 from pydantic import BaseModel
 
+pytestmark = pytest.mark.once
+
 SEARCH = [{"type": "web_search"}]
 
 

@@ -16,6 +16,8 @@ from pydantic import BaseModel, Field, field_validator
 from kit import errors
 from kit.tools import Tool, tool_of
 
+pytestmark = pytest.mark.once
+
 
 class Colour(enum.Enum):
     RED = "red"

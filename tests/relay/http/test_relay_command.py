@@ -15,6 +15,8 @@ import pytest
 from relay_lite.__main__ import main
 from tests.relay.http.relays import PATH, Relay, events_in, run_in
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:

@@ -17,6 +17,8 @@ from kit.settings_relay import RelaySettings
 from relay_lite.auth import Callers, Tokens, fingerprint, secret_of
 from tests.relay.http.relays import PATH, Relay, run_in
 
+pytestmark = pytest.mark.once
+
 ALICE = {"Authorization": "Bearer key-of-alice"}
 BOB = {"Authorization": "Bearer key-of-bob"}
 

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.relay.http.relays import PATH, Relay
 
+pytestmark = pytest.mark.once
+
 ROUTES = [
     *(("POST", PATH), ("GET", PATH), ("POST", "/api/v1/chat")),
     *(("GET", f"{PATH}/{{id}}"), ("DELETE", f"{PATH}/{{id}}")),
