@@ -6,6 +6,7 @@
     kit.research("…")       a research run that nothing kills; kit.runs() lists yours
     kit.usage()             what this session has asked, and what it took; kit.usage_chart()
     kit.chat_panel()        a panel to chat in
+    kit.research_panel()    the same as a form; kit.runs_table() is a table of your runs
     kit.last                the last cell's Answer
 
 Each name is loaded at its first use, so that `%load_ext kit` costs next to nothing.
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from kit.errors import KitError
     from kit.gateway.answer import Answer, Citation, Usage
     from kit.notebook.chat import chat_panel
+    from kit.notebook.panel_of_research import research_panel
+    from kit.notebook.table_of_runs import runs_table
     from kit.relay.run import Run
     from kit.tools.limits import Limits
     from kit.tools.schema import tool
@@ -47,8 +50,10 @@ __all__ = [
     "last",
     "load_ipython_extension",
     "research",
+    "research_panel",
     "run",
     "runs",
+    "runs_table",
     "tool",
     "tools",
     "unload_ipython_extension",
@@ -68,8 +73,10 @@ _PLACES = {
     "Run": "kit.relay.run",
     "Usage": "kit.gateway.answer",
     "research": "kit.connect_research",
+    "research_panel": "kit.notebook.panel_of_research",
     "run": "kit.connect_research",
     "runs": "kit.connect_research",
+    "runs_table": "kit.notebook.table_of_runs",
     "tool": "kit.tools.schema",
     "usage": "kit.connect_usage",
     "usage_chart": "kit.connect_usage",

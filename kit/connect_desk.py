@@ -23,7 +23,16 @@ from kit.secret import Secret
 from kit.settings import Endpoint, Settings
 from kit.settings_relay import RelaySettings
 
-__all__ = ["book_of", "desk_of", "is_free", "price_range", "quote", "research_work", "started"]
+__all__ = [
+    "book_of",
+    "desk_of",
+    "is_free",
+    "price_range",
+    "quote",
+    "research_work",
+    "started",
+    "told_cost",
+]
 
 FREE = ("sandbox", "local")
 SHORT_RUN = {"searches": 5, "pages": 3, "text": 4_000}
@@ -100,17 +109,22 @@ async def price_range(client: AsyncClient, arguments: Wire) -> tuple[float, floa
     return min(low, most), min(high, most)
 
 
+async def told_cost(client: AsyncClient, arguments: Wire, *, known: bool) -> str:
+    """What a run costs, in a sentence; `known` as `quote` has it."""
+    if not known:
+        return "What it costs is not known: it runs at a relay elsewhere."
+    prices = await price_range(client, arguments)
+    if prices is None:
+        return "What it costs is not known: the gateway names no price."
+    return f"It costs about ${prices[0]:.2f} to ${prices[1]:.2f}, by the gateway's prices."
+
+
 async def quote(client: AsyncClient, arguments: Wire, *, known: bool = True) -> str:
     """What a person is asked before a run that costs money.
 
     known: the gateway that runs it is the client's; of a relay elsewhere nobody here can say.
     """
-    prices = await price_range(client, arguments) if known else None
-    cost = "What it costs is not known: the gateway names no price."
-    if not known:
-        cost = "What it costs is not known: it runs at a relay elsewhere."
-    if prices is not None:
-        cost = f"It costs about ${prices[0]:.2f} to ${prices[1]:.2f}, by the gateway's prices."
+    cost = await told_cost(client, arguments, known=known)
     constraints = list(arguments.get("constraints") or ())
     more = len(constraints) - MOST_CONSTRAINTS
     return "\n".join(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from kit.relay.contracts import Format
 
-__all__ = ["clarified", "research", "run", "runs"]
+__all__ = ["clarified", "research", "run", "runs", "standing"]
 
 MOST_LISTED = 100
 MOST_ASKED = 25
@@ -130,13 +130,7 @@ def runs(limit: int = MOST_LISTED) -> pandas.DataFrame:
     """
     if not _is_count(limit):
         raise InputError("`limit` is a whole number above zero.")
-    client = connect.client()
-    settings = client.inner.settings
-    desk = desk_of(settings, client.endpoint, load_relay(user_data=settings.user_data))
-    entries = desk.book.entries()[:limit]
-    states = wait_for(_states, [AsyncRun(desk, entry) for entry in entries])
-    for state, _ in states:
-        state.told()
+    states = standing(limit)
     now = time.time()
     rows = [
         {
@@ -150,6 +144,17 @@ def runs(limit: int = MOST_LISTED) -> pandas.DataFrame:
         for state, status in states
     ]
     return frame_of(rows, _COLUMNS)
+
+
+def standing(limit: int) -> list[tuple[AsyncRun, str]]:
+    """Your runs, the newest first, each with its status; from now on you have been told of them."""
+    client = connect.client()
+    settings = client.inner.settings
+    desk = desk_of(settings, client.endpoint, load_relay(user_data=settings.user_data))
+    states = wait_for(_states, [AsyncRun(desk, entry) for entry in desk.book.entries()[:limit]])
+    for state, _ in states:
+        state.told()
+    return states
 
 
 async def _states(every: list[AsyncRun]) -> list[tuple[AsyncRun, str]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["HELLO_SECONDS", "met", "missed", "publishes", "shows_widgets"]
+__all__ = ["HELLO_SECONDS", "met", "missed", "offers_widgets", "publishes", "shows_widgets"]
 
 HELLO_SECONDS = 2.0
 """How long a hello is waited for: a first widget loads its program."""
@@ -30,6 +30,11 @@ def publishes(shell: Any) -> bool:
 def shows_widgets(shell: Any, *, busy: bool) -> bool:
     """Whether a widget is worth a try. `busy`: the cell goes on while it is shown."""
     return publishes(shell) and busy not in _missed and _names_cells(shell)
+
+
+def offers_widgets(shell: Any) -> bool:
+    """Whether a widget that a person asked for is shown: it may come as late as it likes."""
+    return publishes(shell) and _names_cells(shell)
 
 
 def missed(*, busy: bool) -> None:

@@ -23,7 +23,14 @@ from kit.gateway.json_text import read_json
 from kit.relay.glance import Glance, money
 from kit.relay.view import RunEvent, View
 
-__all__ = ["markdown_of", "report_of", "save_report", "text_of"]
+__all__ = [
+    "link_target",
+    "markdown_of",
+    "one_line",
+    "report_of",
+    "save_report",
+    "text_of",
+]
 
 FORMATS = (".md", ".html", ".json")
 LONGEST_QUESTION = 500
@@ -76,10 +83,10 @@ def markdown_of(question: str, answer: Answer, run: str) -> str:
     is_json = isinstance(_json_in(text), dict | list)
     body = "\n".join(in_a_fence(text, "json")) if is_json else clean_markdown(text).strip()
     origin = (
-        f"Question: {_words(question, LONGEST_QUESTION)}" if question else "",
-        "" if status == "completed" else f"Status: {_words(status, LONGEST_NAME)}",
+        f"Question: {one_line(question, LONGEST_QUESTION)}" if question else "",
+        "" if status == "completed" else f"Status: {one_line(status, LONGEST_NAME)}",
         f"Run: {run}",
-        f"Model: {_words(answer.model, LONGEST_NAME)}" if answer.model else "",
+        f"Model: {one_line(answer.model, LONGEST_NAME)}" if answer.model else "",
         f"Cost: {money(answer.cost)}" if answer.cost else "",
     )
     told = " · ".join(part for part in origin if part)
@@ -95,7 +102,7 @@ def _sources(answer: Answer) -> str:
     if not named or all(one.url in last for one in named.values()):
         return ""
     lines = [
-        f"{number}. [{_words(one.title or one.url, 300)}]({_target(one.url)})"
+        f"{number}. [{one_line(one.title or one.url, 300)}]({link_target(one.url)})"
         for number, one in named.items()
     ]
     return "\n".join(["## Sources", "", *lines])
@@ -111,13 +118,14 @@ def _json_in(text: str) -> Any:
         return None
 
 
-def _words(text: str, longest: int) -> str:
+def one_line(text: str, longest: int) -> str:
     """One line of text as Markdown that shows it: titles are the web's, names a gateway's."""
     words = " ".join(text.split())[:longest]
     return "".join("\\" + one if one in "[]\\`*_<>" else one for one in words)
 
 
-def _target(url: str) -> str:
+def link_target(url: str) -> str:
+    """An address as the target of a link in Markdown."""
     return "".join(f"%{ord(one):02X}" if one in ' ()<>"\\' else one for one in url)
 
 

@@ -1,0 +1,66 @@
+"""What stays of a widget in a notebook: a plain output beside it, for everybody without a kernel.
+
+    display   two outputs, the static one and the widget; the static one alone where a front end
+              shows no widgets
+    place     the static one is another from now on, wherever it was displayed
+
+Rule: found by its display id, from any thread. It is folded while there is a widget beside it.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+from kit.gateway.card import printable
+from kit.notebook import frontend
+from kit.notebook.render import plain
+
+__all__ = ["Still"]
+
+Bundle = dict[str, str]
+LONGEST_SUMMARY = 160
+
+
+class Still:
+    """`summary`: the line of the folded form. `instead`: what to do where there is no widget."""
+
+    def __init__(self, summary: str, bundle: Bundle, instead: str) -> None:
+        self._summary, self._bundle = summary, bundle
+        self._instead = instead
+        self._handle: Any = None
+        self._folded = True
+
+    def display(self, shell: Any, widget: Callable[[], dict[str, Any]]) -> None:
+        """Show both. `widget` gives the form of the display that shows it."""
+        from IPython.display import DisplayHandle, publish_display_data
+
+        self._folded = frontend.offers_widgets(shell)
+        if not frontend.publishes(shell):  # a terminal, or a cell that is captured
+            publish_display_data(self._form())
+            return
+        self._handle = self._handle or DisplayHandle()
+        self._handle.display(self._form(), raw=True)
+        if self._folded:
+            publish_display_data({"text/plain": "", **widget()})
+
+    def place(self, summary: str, bundle: Bundle) -> None:
+        """Show this from now on."""
+        if (summary, bundle) == (self._summary, self._bundle):
+            return
+        self._summary, self._bundle = summary, bundle
+        if self._handle is not None:
+            self._handle.update(self._form(), raw=True)
+
+    def _form(self) -> Bundle:
+        bundle = {**self._bundle, "text/plain": plain(self._bundle["text/plain"])}
+        if not self._folded:
+            line = html.escape(self._instead)
+            bundle["text/plain"] += f"\n{self._instead}"
+            bundle["text/html"] += f'<div class="mathjax_ignore">{line}</div>'
+            return {kind: bundle[kind] for kind in ("text/plain", "text/html")}
+        words = html.escape(printable(self._summary)[:LONGEST_SUMMARY])
+        head = f'<summary class="mathjax_ignore" style="opacity:.75">{words}</summary>'
+        folded = f"<details>{head}{bundle['text/html']}</details>"
+        return {"text/plain": bundle["text/plain"], "text/html": folded}

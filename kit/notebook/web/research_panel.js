@@ -1,0 +1,229 @@
+// The research panel: a form, what is asked back, and the run that it started.
+
+const FORMATS = [
+  ["markdown_brief", "Brief: a page"],
+  ["markdown_report", "Report: several pages"],
+  ["json_outline", "Outline: JSON"],
+];
+
+class ResearchForm {
+  constructor(send) {
+    this.send = send;
+    this.node = make("form", "kit-form");
+    this.question = textarea(3, "What is to be found out?");
+    this.format = select(FORMATS);
+    this.context = textarea(2, "What is known already");
+    this.names = make("fieldset", "kit-names");
+    this.constraints = textarea(2, "Sources in Korean\nSince 1945");
+    this.budget = input("text", "no limit");
+    this.budget.inputMode = "decimal";
+    this.model = input("text", "as configured");
+    this.asked = make("fieldset", "kit-asked");
+    this.price = make("span", "kit-hint kit-price");
+    this.clarify = button("Clarify", () => this.say("clarify"));
+    this.clarify.title = "Be asked at most three questions first: two small calls";
+    this.start = button("Start", () => {}, "kit-main");
+    this.start.type = "submit";
+    this.build();
+    this.offered = [];
+    this.chosen = new Set();
+    this.filled = false;
+  }
+
+  build() {
+    const few = make("div", "kit-few");
+    few.append(
+      field("Format", this.format),
+      field("Budget in US dollars", this.budget),
+      field("Model", this.model),
+    );
+    const both = make("div", "kit-both");
+    both.append(
+      field("Context", this.context),
+      field("Constraints, one a line", this.constraints),
+    );
+    const acts = make("div", "kit-acts");
+    acts.append(this.start, this.clarify, this.price);
+    this.names.hidden = this.asked.hidden = true;
+    this.node.append(field("Question", this.question), few, both, this.names, this.asked, acts);
+    this.node.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!this.start.disabled) this.say("start");
+    });
+    this.node.addEventListener("input", () => this.draft());
+    this.node.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.node.requestSubmit();
+    });
+    this.names.addEventListener("pointerenter", () => this.send({ do: "offers" }));
+  }
+
+  get values() {
+    return {
+      question: this.question.value,
+      format: this.format.value,
+      context: this.context.value,
+      names: [...this.chosen],
+      constraints: this.constraints.value,
+      budget: this.budget.value,
+      model: this.model.value,
+      answers: [...this.asked.querySelectorAll("input")].map((one) => one.value),
+    };
+  }
+
+  say(word) {
+    clearTimeout(this.later);
+    this.send({ do: word, form: this.values });
+  }
+
+  draft() {
+    clearTimeout(this.later);
+    this.later = setTimeout(() => this.say("draft"), 300);
+  }
+
+  /** What the kernel keeps of the form: for a page that has just opened. */
+  fill(form) {
+    if (this.filled) return;
+    this.filled = true;
+    for (const name of ["question", "format", "context", "constraints", "budget", "model"]) {
+      this[name].value = form[name];
+    }
+    this.chosen = new Set(form.names);
+    this.kept = form.answers;
+    this.offer(this.offered);
+  }
+
+  offer(offered) {
+    this.offered = offered;
+    const legend = make("legend", "", "Variables that go along");
+    const known = new Set(offered.map((one) => one.name));
+    for (const name of this.chosen) if (!known.has(name)) this.chosen.delete(name);
+    this.names.replaceChildren(legend, ...offered.map((one) => this.choice(one)));
+    this.names.hidden = !offered.length;
+  }
+
+  choice({ name, kind }) {
+    const box = make("input");
+    box.type = "checkbox";
+    box.checked = this.chosen.has(name);
+    box.addEventListener("change", () => {
+      if (box.checked) this.chosen.add(name);
+      else this.chosen.delete(name);
+    });
+    const label = make("label", "kit-choice");
+    label.append(box, make("code", "", name), make("span", "kit-hint", kind));
+    return label;
+  }
+
+  ask(questions) {
+    const legend = make("legend", "", "Before it starts; blank is no answer");
+    this.asked.replaceChildren(legend);
+    questions.forEach((question, place) => {
+      const answer = input("text");
+      answer.value = this.kept?.[place] || "";
+      this.asked.append(field(question, answer));
+    });
+    this.kept = null;
+    const focused = !this.asked.hidden || !questions.length || !this.wantsFocus;
+    this.asked.hidden = !questions.length;
+    if (!focused) this.asked.querySelector("input").focus();
+    this.wantsFocus = false;
+  }
+
+  busy(busy) {
+    this.start.disabled = this.clarify.disabled = !!busy;
+    this.start.textContent = busy === "start" ? "Starting…" : "Start";
+    this.clarify.textContent = busy === "clarify" ? "Asking…" : "Clarify";
+    if (busy === "clarify") this.wantsFocus = true;
+  }
+}
+
+/** What is done with a run that has ended: kept as a file, or compared. */
+class RunActs {
+  constructor(send) {
+    this.node = make("div", "kit-after");
+    this.markdown = button("Save as Markdown", () => send({ do: "markdown" }));
+    this.notebook = button("Save as notebook", () => send({ do: "notebook" }));
+    this.others = select([["", "no other run has ended"]]);
+    this.compare = button("Compare", () => send({ do: "compare", id: this.others.value }));
+    this.difference = make("div", "kit-difference jp-RenderedHTMLCommon");
+    const acts = make("div", "kit-acts");
+    acts.append(this.markdown, this.notebook);
+    const choice = make("div", "kit-acts kit-compare");
+    choice.append(field("Compare with", this.others), this.compare);
+    this.node.append(acts, choice, this.difference);
+    this.others.addEventListener("pointerdown", () => send({ do: "others" }));
+    this.node.hidden = true;
+    this.difference.hidden = true;
+  }
+
+  offer(others) {
+    const words = others.length ? "choose a run" : "no other run has ended";
+    const rows = others.map(({ id, title, age }) => [id, `${title} · ${age} · ${id}`]);
+    setOptions(this.others, [["", words], ...rows]);
+    this.any = others.length > 0;
+    this.busy("");
+  }
+
+  show(compared) {
+    this.difference.hidden = !compared;
+    this.difference.replaceChildren();
+    if (!compared) return;
+    const head = make("div", "kit-hint", "What this report says that ");
+    head.append(make("code", "", compared.id), " did not (+), and the other way round (−)");
+    this.difference.append(head, cleaned(compared.html));
+  }
+
+  busy(busy) {
+    for (const one of [this.markdown, this.notebook]) one.disabled = !!busy;
+    this.compare.disabled = !!busy || !this.any;
+  }
+}
+
+export default {
+  render({ model, el }) {
+    el.classList.add("kit-widget");
+    keepKeys(el);
+    const send = (message) => model.send(message);
+    const form = new ResearchForm(send);
+    const acts = new RunActs(send);
+    const run = new OpenedRun(model, acts.node);
+    const problem = voice("alert", "kit-problem");
+    const said = voice("status", "kit-said");
+    const asking = fold("Ask for research", form.node);
+    asking.open = true;
+    const card = make("section", "kit-card kit-panel");
+    card.setAttribute("aria-label", "Research panel");
+    card.append(asking, problem, said, run.node);
+    el.append(card);
+    let open = "";
+    const parts = new Parts({
+      form: (part) => form.fill(part),
+      offers: (part) => form.offer(part),
+      price: (part) => (form.price.textContent = part),
+      asked: (part) => form.ask(part),
+      run: (part) => {
+        run.run(part);
+        if (part && part.id !== open) asking.open = false;
+        open = part ? part.id : "";
+      },
+      live: (part) => run.live(part),
+      result: (part) => {
+        run.result(part);
+        acts.node.hidden = !part || !part.html;
+      },
+      others: (part) => acts.offer(part),
+      compared: (part) => acts.show(part),
+      problem: (part) => problem.tell(part),
+      said: (part) => said.tell(part),
+      busy: (part) => [form, run, acts].forEach((one) => one.busy(part)),
+    });
+    const leave = connect(model, (news) => parts.take(news));
+    return () => {
+      leave();
+      run.close();
+    };
+  },
+};
