@@ -60,14 +60,14 @@ def _cell(id: str, kind: str, source: str) -> dict[str, Any]:
 def _sources(run: Run) -> Iterator[str]:
     yield "## What the run found"
     yield ""
-    rows = [*run.sources.itertuples(index=False)]
+    rows: list[dict[str, Any]] = run.sources.to_dict("records")
     if not rows:
         yield "The gateway named no sources."
     for row in rows:
-        title: Any = one_line(row.title or row.url, LONGEST_TITLE)
-        opened = "opened" if row.opened else "not opened"
-        cited = "cited" if row.cited else "not cited"
-        yield f"- [{title}]({link_target(str(row.url))}): {opened}, {cited}"
+        title = one_line(row["title"] or row["url"], LONGEST_TITLE)
+        opened = "opened" if row["opened"] else "not opened"
+        cited = "cited" if row["cited"] else "not cited"
+        yield f"- [{title}]({link_target(row['url'])}): {opened}, {cited}"
 
 
 def _write_new(folder: Path, run: Run, ending: str, text: str) -> Path:

@@ -61,6 +61,8 @@ class Still:
             bundle["text/html"] += f'<div class="mathjax_ignore">{line}</div>'
             return {kind: bundle[kind] for kind in ("text/plain", "text/html")}
         words = html.escape(printable(self._summary)[:LONGEST_SUMMARY])
-        head = f'<summary class="mathjax_ignore" style="opacity:.75">{words}</summary>'
+        head = (
+            f'<summary class="mathjax_ignore" style="opacity:.75;font-size:.9em">{words}</summary>'
+        )
         folded = f"<details>{head}{bundle['text/html']}</details>"
         return {"text/plain": bundle["text/plain"], "text/html": folded}

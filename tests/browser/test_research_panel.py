@@ -2,34 +2,162 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tests.browser.conftest import READY
 from tests.browser.test_first_notebook import errors_in, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
-LOAD = "import os; os.environ['KIT_SANDBOX_PACE'] = '0.3'\n%load_ext kit"
+LOAD = "import os; os.environ['KIT_SANDBOX_PACE'] = '{pace}'\n%load_ext kit"
+PANEL = "panel = kit.research_panel()\npanel"
 QUESTION = "짜장면의 역사와 기원을 조사해줘"
+COMMAND = "name => window.jupyterapp.commands.execute(name)"
 
 
-def opened(open_notebook: Any, name: str, *cells: str, **options: Any) -> Any:
-    shown = open_notebook(name, [LOAD, *cells], **options)
-    for cell in range(1 + len(cells)):
+def opened(
+    open_notebook: Any, name: str, *cells: str, pace: str = "0.3", **options: Any
+) -> tuple[Any, Any]:
+    """A notebook with a panel in its last cell, and the panel."""
+    shown = open_notebook(name, [LOAD.format(pace=pace), *cells, PANEL], **options)
+    for cell in range(2 + len(cells)):
         shown.run_cell(cell)
-    return shown
+    panel = shown.output(1 + len(cells))
+    wait_until(lambda: "It costs nothing" in panel.inner_text(), 30)
+    return shown, panel
 
 
-def test_a_question_is_asked_and_its_run_followed_to_the_report(open_notebook: Any) -> None:
-    shown = opened(open_notebook, "panel.ipynb", "panel = kit.research_panel()\npanel")
-    panel = shown.output(1)
-    panel.get_by_label("Question").fill(QUESTION)
-    wait_until(lambda: "It costs nothing" in panel.inner_text(), 20)
-    shown.picture("panel-form")
+def start(panel: Any, question: str = QUESTION) -> None:
+    panel.get_by_label("Question").fill(question)
     panel.get_by_role("button", name="Start").click()
     wait_until(lambda: "searching" in panel.inner_text(), 20)
+
+
+def ended(panel: Any) -> None:
+    wait_until(lambda: "Checks:" in panel.inner_text(), 40)
+
+
+def test_a_question_is_asked_and_its_run_followed_to_the_report(
+    lab: Any, open_notebook: Any
+) -> None:
+    frame = "import pandas\ncities = pandas.DataFrame({'city': ['인천', '서울']})"
+    shown, panel = opened(open_notebook, "panel.ipynb", frame)
+    panel.get_by_label("cities").check()
+    panel.get_by_label("Constraints").fill("출처는 한국어로")
+    panel.get_by_label("Question").fill(QUESTION)
+    shown.picture("panel-form")
+    start(panel)
     shown.picture("panel-live")
-    wait_until(lambda: "Checks:" in panel.inner_text(), 30)
+    ended(panel)
+    for fold in ("Sources (", "Checks:"):
+        panel.locator("summary", has_text=fold).click()
     shown.picture("panel-ended")
+    assert panel.get_by_role("row").filter(has_text="opened").count() >= 2
+    for name in ("Save as Markdown", "Save as notebook", "Save as Markdown"):
+        before = panel.locator(".kit-said").inner_text()
+        panel.get_by_role("button", name=name).click()
+        wait_until(lambda before=before: panel.locator(".kit-said").inner_text() != before, 10)
+    wait_until(lambda: len([*lab.folder.glob("research-*.md")]) == 2, 5)
+    assert len([*lab.folder.glob("research-*.ipynb")]) == 1
+    start_another_and_compare(shown, panel)
     assert errors_in(shown.outputs()) == []
+
+
+def start_another_and_compare(shown: Any, panel: Any) -> None:
+    panel.locator("summary", has_text="Ask for research").click()
+    start(panel, "짜장면의 이름")
+    ended(panel)
+    choice = panel.get_by_label("Compare with")
+    wait_until(lambda: choice.locator("option").count() == 2, 10)
+    choice.select_option(index=1)
+    panel.get_by_role("button", name="Compare").click()
+    wait_until(lambda: panel.locator(".kit-difference ins").count() > 0, 10)
+    shown.picture("panel-compared")
+
+
+def test_stop_asks_once_more_and_ends_the_run(open_notebook: Any) -> None:
+    shown, panel = opened(open_notebook, "stop.ipynb", pace="1", theme="JupyterLab Dark")
+    start(panel, "The history of coffee")
+    stop = panel.locator(".kit-standing button")
+    stop.click()
+    assert stop.inner_text() == "End the run for good?"
+    shown.picture("panel-stop-dark")
+    stop.press("Enter")  # the button's, and no key of the notebook's
+    wait_until(lambda: "cancelled" in panel.inner_text(), 10)
+    shown.picture("panel-stopped-dark")
+    assert errors_in(shown.outputs()) == []
+
+
+def test_questions_are_asked_back_and_answered(open_notebook: Any) -> None:
+    shown, panel = opened(open_notebook, "clarify.ipynb", theme="JupyterLab Dark")
+    panel.get_by_label("Question").fill("the history of tea")
+    panel.get_by_role("button", name="Clarify").click()
+    answers = panel.locator(".kit-asked input")
+    wait_until(lambda: answers.count() == 3, 20)
+    answers.nth(0).fill("the 19th century")
+    shown.picture("panel-asked-dark")
+    answers.nth(0).press("Control+Enter")
+    wait_until(lambda: panel.locator(".kit-question").count() == 1, 20)
+    assert "19th century" in panel.locator(".kit-question").inner_text()
+    ended(panel)
+    shown.picture("panel-ended-dark")
+    assert len(shown.outputs()) == 2  # no key of ours was one of the notebook's
+
+
+def test_what_does_not_fit_is_said_in_the_panel(open_notebook: Any) -> None:
+    shown, panel = opened(open_notebook, "wrong.ipynb")
+    panel.get_by_label("Question").fill("tea")
+    panel.get_by_label("Budget").fill("much")
+    panel.get_by_label("Budget").press("Enter")
+    wait_until(lambda: panel.get_by_role("alert").is_visible(), 10)
+    assert "US dollars" in panel.get_by_role("alert").inner_text()
+    shown.picture("panel-wrong")
+    assert errors_in(shown.outputs()) == []
+
+
+def test_a_page_that_is_reloaded_goes_on_and_a_second_view_shows_the_same(
+    open_notebook: Any,
+) -> None:
+    shown, panel = opened(open_notebook, "reload.ipynb", "1 + 1", pace="0.6")
+    start(panel)
+    shown.page.evaluate(COMMAND, "docmanager:save")
+    shown.page.reload()
+    shown.page.wait_for_function("() => !!window.jupyterapp", timeout=60_000)
+    shown.page.evaluate(READY, "reload.ipynb")
+    panel = shown.output(2)
+    wait_until(lambda: QUESTION in panel.locator(".kit-question").inner_text(), 20)
+    shown.picture("panel-reloaded")
+    ended(panel)
+    shown.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets[1]"
+                        ".model.sharedModel.setSource('panel')")  # fmt: skip
+    shown.run_cell(1)
+    again = shown.output(1)
+    ended(again)
+    assert "산둥" in again.inner_text()
+    assert panel.get_by_label("Question").input_value() == QUESTION
+    assert errors_in(shown.outputs()) == []
+
+
+def test_a_reopened_notebook_has_the_report_and_no_token(lab: Any, open_notebook: Any) -> None:
+    shown, panel = opened(open_notebook, "reopened.ipynb", pace="0")
+    panel.get_by_label("Question").fill(QUESTION)
+    panel.get_by_role("button", name="Start").click()
+    ended(panel)
+    wait_until(lambda: "산둥" in json.dumps(shown.outputs(), ensure_ascii=False), 10)
+    shown.page.evaluate(COMMAND, "docmanager:save")
+    saved = (lab.folder / "reopened.ipynb").read_text()
+    assert "산둥" in saved
+    assert "token" not in saved.lower()
+    shown.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    shown.page.close()
+    again = open_notebook("reopened.ipynb")
+    panel = again.output(1)
+    fold = panel.locator("details > summary").first
+    wait_until(lambda: QUESTION in fold.inner_text(), 10)
+    again.picture("panel-reopened")
+    fold.click()
+    assert "산둥" in panel.inner_text()
+    again.picture("panel-reopened-open")

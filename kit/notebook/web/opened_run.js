@@ -8,11 +8,14 @@ const VERDICTS = {
 };
 
 class OpenedRun {
-  constructor(model, ...extra) {
+  /** extra: what stands below it. shut: a button that closes it, where there is one. */
+  constructor(model, { extra = [], shut = [] } = {}) {
     this.node = make("section", "kit-opened");
     this.node.setAttribute("aria-label", "Research run");
     this.node.hidden = true;
     this.head = make("div", "kit-run-head");
+    this.words = make("div", "kit-run-words");
+    this.head.append(this.words, ...shut);
     const stop = twice("Stop", "End the run for good?", () => model.send({ do: "stop" }));
     this.card = new LiveCard(stop);
     this.stop = stop;
@@ -27,11 +30,11 @@ class OpenedRun {
     this.node.hidden = !run;
     if (!run) return;
     const id = make("code", "kit-id", run.id);
-    const words = [make("strong", "kit-question", run.question), id];
-    this.head.replaceChildren(...words);
+    const words = make("strong", "kit-question", run.question || "(no question)");
+    this.words.replaceChildren(words, id);
     // What was never sent has no life to show.
     this.card.node.hidden = run.status === "not sent";
-    if (run.status === "not sent") this.head.append(make("span", "kit-hint", "not sent"));
+    if (run.status === "not sent") this.words.append(make("span", "kit-hint", "not sent"));
   }
 
   live(news) {

@@ -189,7 +189,7 @@ export default {
     const send = (message) => model.send(message);
     const form = new ResearchForm(send);
     const acts = new RunActs(send);
-    const run = new OpenedRun(model, acts.node);
+    const run = new OpenedRun(model, { extra: [acts.node] });
     const problem = voice("alert", "kit-problem");
     const said = voice("status", "kit-said");
     const asking = fold("Ask for research", form.node);

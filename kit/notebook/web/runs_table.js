@@ -43,9 +43,9 @@ class RunsTable {
     top.append(head);
     this.table = make("table", "kit-table kit-runs-table");
     this.table.append(make("caption", "kit-unseen", "Research runs"), top, this.body);
-    const box = make("div", "kit-box kit-runs-box");
-    box.append(this.table);
-    this.node.append(bar, this.none, box, this.more);
+    this.box = make("div", "kit-box kit-runs-box");
+    this.box.append(this.table);
+    this.node.append(bar, this.none, this.box, this.more);
   }
 
   head(name, words) {
@@ -120,7 +120,7 @@ class RunsTable {
     const words = parts.join(" · ");
     if (this.count.textContent !== words) this.count.textContent = words;
     this.more.hidden = shown >= chosen;
-    this.table.hidden = !chosen;
+    this.box.hidden = !chosen;
     this.none.hidden = chosen > 0;
     this.none.textContent = all
       ? "No run is like that."
@@ -149,9 +149,7 @@ export default {
     const send = (message) => model.send(message);
     const table = new RunsTable(send);
     const shut = button("Close", () => send({ do: "close" }));
-    const acts = make("div", "kit-acts");
-    acts.append(shut);
-    const run = new OpenedRun(model, acts);
+    const run = new OpenedRun(model, { shut: [shut] });
     const problem = voice("alert", "kit-problem");
     const trouble = voice("status", "kit-problem");
     const said = voice("status", "kit-said");
