@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 from kit.blocking import Batches
@@ -126,7 +127,7 @@ def _check(row: Any) -> dict[str, str]:
 
 
 def _number(value: Any) -> str:
-    return f"{value}" if isinstance(value, int) else ""
+    return f"{value}" if isinstance(value, Integral) else ""  # pandas has NA for none
 
 
 def _cell(text: str) -> str:

@@ -134,7 +134,7 @@ def _row(entry: Any, status: str) -> Listed:
         "id": entry.name,
         "question": question[:LONGEST_QUESTION],
         "status": status,
-        "asked": round(entry.asked),
+        "asked": entry.asked,
         "cost": entry.cost,
         "money": money(entry.cost),
         "gateway": printable(entry.gateway or entry.relay)[:LONGEST_QUESTION],

@@ -21,6 +21,7 @@ __all__ = ["Still"]
 
 Bundle = dict[str, str]
 LONGEST_SUMMARY = 160
+KEPT = "kept here as plain output; for the widget, run the cell again"
 
 
 class Still:
@@ -60,7 +61,7 @@ class Still:
             bundle["text/plain"] += f"\n{self._instead}"
             bundle["text/html"] += f'<div class="mathjax_ignore">{line}</div>'
             return {kind: bundle[kind] for kind in ("text/plain", "text/html")}
-        words = html.escape(printable(self._summary)[:LONGEST_SUMMARY])
+        words = html.escape(f"{printable(self._summary)[:LONGEST_SUMMARY]} · {KEPT}")
         head = (
             f'<summary class="mathjax_ignore" style="opacity:.75;font-size:.9em">{words}</summary>'
         )

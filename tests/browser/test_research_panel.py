@@ -12,7 +12,9 @@ from tests.browser.test_first_notebook import errors_in, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
-LOAD = "import os; os.environ['KIT_SANDBOX_PACE'] = '{pace}'\n%load_ext kit"
+LOAD = """import os
+os.environ.update(KIT_SANDBOX_PACE="{pace}", XDG_DATA_HOME=os.path.abspath("{name}-data"))
+%load_ext kit"""
 PANEL = "panel = kit.research_panel()\npanel"
 QUESTION = "짜장면의 역사와 기원을 조사해줘"
 COMMAND = "name => window.jupyterapp.commands.execute(name)"
@@ -22,7 +24,7 @@ def opened(
     open_notebook: Any, name: str, *cells: str, pace: str = "0.3", **options: Any
 ) -> tuple[Any, Any]:
     """A notebook with a panel in its last cell, and the panel."""
-    shown = open_notebook(name, [LOAD.format(pace=pace), *cells, PANEL], **options)
+    shown = open_notebook(name, [LOAD.format(pace=pace, name=name), *cells, PANEL], **options)
     for cell in range(2 + len(cells)):
         shown.run_cell(cell)
     panel = shown.output(1 + len(cells))
@@ -99,7 +101,9 @@ def test_questions_are_asked_back_and_answered(open_notebook: Any) -> None:
     wait_until(lambda: answers.count() == 3, 20)
     answers.nth(0).fill("the 19th century")
     shown.picture("panel-asked-dark")
-    answers.nth(0).press("Control+Enter")
+    answers.nth(0).press("Enter")
+    assert answers.nth(1).evaluate("node => node === document.activeElement")
+    answers.nth(1).press("Control+Enter")
     wait_until(lambda: panel.locator(".kit-question").count() == 1, 20)
     assert "19th century" in panel.locator(".kit-question").inner_text()
     ended(panel)

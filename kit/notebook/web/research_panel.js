@@ -51,13 +51,21 @@ class ResearchForm {
       if (!this.start.disabled) this.say("start");
     });
     this.node.addEventListener("input", () => this.draft());
-    this.node.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.node.requestSubmit();
-    });
+    this.node.addEventListener("keydown", (event) => this.enter(event));
     this.names.addEventListener("pointerenter", () => this.send({ do: "offers" }));
+  }
+
+  /** In a line Enter starts, in a text Ctrl+Enter does; from one answer it goes to the next. */
+  enter(event) {
+    const { target } = event;
+    if (event.key !== "Enter" || event.isComposing) return; // a syllable ends with Enter, too
+    const all = event.ctrlKey || event.metaKey;
+    if (!all && !target.matches('input[type="text"]')) return;
+    event.preventDefault();
+    const answers = [...this.asked.querySelectorAll("input")];
+    const place = answers.indexOf(target);
+    if (all || place < 0) this.node.requestSubmit();
+    else (answers[place + 1] || this.start).focus();
   }
 
   get values() {

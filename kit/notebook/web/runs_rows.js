@@ -43,7 +43,6 @@ class RunRow {
   }
 
   show(row) {
-    const status = this.row?.status;
     this.row = row;
     this.put(this.cells.question, row.question || "(no question)");
     this.cells.question.title = row.question;
@@ -57,7 +56,10 @@ class RunRow {
     this.sign.dataset.status = isGoing(row) ? "running" : row.status;
     this.put(this.word, word);
     this.grow();
-    if (status !== row.status) this.offer(row);
+    // The buttons stay while they mean the same: one may have been pressed once.
+    const offered = JSON.stringify([isGoing(row), AGAIN.includes(row.status) && row.status]);
+    if (offered !== this.offered) this.offer(row);
+    this.offered = offered;
   }
 
   /** Older by the time that has passed. */
@@ -87,8 +89,7 @@ class RunRow {
 
 function aged(seconds) {
   const hours = Math.floor(seconds / 3600);
-  if (hours < 48) return lasted(Math.floor(seconds / (hours ? 60 : 1)) * (hours ? 60 : 1));
-  return `${Math.floor(hours / 24)} d`;
+  return hours < 24 ? lasted(seconds) : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 /** Below or above by one column; the newest first where two are alike. */
