@@ -76,8 +76,7 @@ class ResearchPanel:
         from kit.notebook.page import Page
 
         if self._page is None:
-            styles = ("panels",)
-            self._page = Page(*PROGRAMS, name="research panel", hear=self._hear, styles=styles)
+            self._page = Page(*PROGRAMS, name="research panel", hear=self._hear)
         return self._page.view()
 
     def _hear(self, word: str, said: Mapping[str, Any]) -> None:

@@ -20,7 +20,6 @@ from kit.notebook.still import Still
 __all__ = ["RunsTable", "runs_table", "table_bundle"]
 
 PROGRAMS = ("parts", "live", "forms", "opened_run", "runs_rows", "runs_table")
-STYLES = ("panels", "runs_table")
 INSTEAD = "Here, %research list does the same; %research show ID opens one of them."
 NONE_YET = "There are no runs yet: %%research in a cell starts one, and so does kit.research(…)."
 MOST_STILL = 50
@@ -59,7 +58,7 @@ class RunsTable:
         from kit.notebook.page import Page
 
         if self._page is None:
-            self._page = Page(*PROGRAMS, name="runs table", hear=self._hear, styles=STYLES)
+            self._page = Page(*PROGRAMS, name="runs table", hear=self._hear)
         return self._page.view()
 
     def _hear(self, word: str, said: Mapping[str, Any]) -> None:

@@ -59,9 +59,9 @@ def test_a_question_is_asked_and_its_run_followed_to_the_report(
     shown.picture("panel-ended")
     assert panel.get_by_role("row").filter(has_text="opened").count() >= 2
     for name in ("Save as Markdown", "Save as notebook", "Save as Markdown"):
-        before = panel.locator(".kit-said").inner_text()
+        before = panel.locator(".kit-done").inner_text()
         panel.get_by_role("button", name=name).click()
-        wait_until(lambda before=before: panel.locator(".kit-said").inner_text() != before, 10)
+        wait_until(lambda before=before: panel.locator(".kit-done").inner_text() != before, 10)
     wait_until(lambda: len([*lab.folder.glob("research-*.md")]) == 2, 5)
     assert len([*lab.folder.glob("research-*.ipynb")]) == 1
     start_another_and_compare(shown, panel)
@@ -97,7 +97,7 @@ def test_questions_are_asked_back_and_answered(open_notebook: Any) -> None:
     shown, panel = opened(open_notebook, "clarify.ipynb", theme="JupyterLab Dark")
     panel.get_by_label("Question").fill("the history of tea")
     panel.get_by_role("button", name="Clarify").click()
-    answers = panel.locator(".kit-asked input")
+    answers = panel.locator(".kit-questions input")
     wait_until(lambda: answers.count() == 3, 20)
     answers.nth(0).fill("the 19th century")
     shown.picture("panel-asked-dark")

@@ -4,7 +4,7 @@ let counted = 0;
 
 /** A label, its control, and what is to be known about it. */
 function field(label, control, hint = "") {
-  const node = make("div", "kit-field");
+  const node = make("div", "kit-labelled");
   const name = make("label", "", label);
   control.id = `kit-${Date.now()}-${counted++}`;
   name.htmlFor = control.id;

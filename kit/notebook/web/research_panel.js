@@ -18,7 +18,7 @@ class ResearchForm {
     this.budget = input("text", "no limit");
     this.budget.inputMode = "decimal";
     this.model = input("text", "as configured");
-    this.asked = make("fieldset", "kit-asked");
+    this.asked = make("fieldset", "kit-questions");
     this.price = make("span", "kit-hint kit-price");
     this.clarify = button("Clarify", () => this.say("clarify"));
     this.clarify.title = "Be asked at most three questions first: two small calls";
@@ -198,8 +198,8 @@ export default {
     const form = new ResearchForm(send);
     const acts = new RunActs(send);
     const run = new OpenedRun(model, { extra: [acts.node] });
-    const problem = voice("alert", "kit-problem");
-    const said = voice("status", "kit-said");
+    const problem = voice("alert", "kit-wrong");
+    const said = voice("status", "kit-done");
     const asking = fold("Ask for research", form.node);
     asking.open = true;
     const card = make("section", "kit-card kit-panel");

@@ -150,9 +150,9 @@ export default {
     const table = new RunsTable(send);
     const shut = button("Close", () => send({ do: "close" }));
     const run = new OpenedRun(model, { shut: [shut] });
-    const problem = voice("alert", "kit-problem");
-    const trouble = voice("status", "kit-problem");
-    const said = voice("status", "kit-said");
+    const problem = voice("alert", "kit-wrong");
+    const trouble = voice("status", "kit-wrong");
+    const said = voice("status", "kit-done");
     const card = make("section", "kit-card");
     card.setAttribute("aria-label", "Research runs");
     card.append(table.node, trouble, problem, said, run.node);
