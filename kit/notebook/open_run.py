@@ -46,7 +46,7 @@ class OpenRun:
         self._thread = threading.Thread(target=self._watch, name="kit-open-run", daemon=True)
 
     def begin(self) -> None:
-        self._slate.put(run=self._facts("unknown"), result=None, compared=None, saved=None)
+        self._slate.put(run=self._facts("unknown"), result=None, compared=None)
         self._slate.begin()
         self._thread.start()
 

@@ -118,7 +118,9 @@ class ResearchDesk:
 
     def _start(self, form: Form) -> None:
         question, asked = form.asked(), self._slate["asked"] or []
-        options = form.options(self._variables()[0])
+        variables, hidden = self._variables()
+        offers = [one["name"] for one in offered(variables, hidden)]
+        options = form.options({name: variables[name] for name in offers})
         pairs = [(one, said.strip()) for one, said in zip(asked, form.answers, strict=False)]
         run = research(answered(question, [pair for pair in pairs if pair[1]]), **options)
         self._slate.put(asked=[])

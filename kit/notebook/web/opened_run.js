@@ -34,7 +34,7 @@ class OpenedRun {
     this.words.replaceChildren(words, id);
     // What was never sent has no life to show.
     this.card.node.hidden = run.status === "not sent";
-    if (run.status === "not sent") this.words.append(make("span", "kit-hint", "not sent"));
+    if (run.status === "not sent") this.words.append(make("span", "kit-hint", "not sent: kit.runs_table() sends it"));
   }
 
   live(news) {
