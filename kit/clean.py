@@ -46,6 +46,8 @@ _VALUES = {
     "align": re.compile(r"left|right|center"),
 }
 MOST_ROUNDS = 3
+_UNDECIDED = re.compile(r"\s*(\d{1,9}[.)]?|[^\w\s]*)\s*")
+"""A line that begins no block yet: it may be the `3` of `3.`, or the `#` of `#word`."""
 _STARTS_MATH = re.compile(r"\$|\\(?=[(\[]|begin|ref|eqref)")
 
 
@@ -67,12 +69,18 @@ def clean_growing(text: str) -> tuple[int, str, str] | None:
     starts = [
         (place, token.map[0]) for place, token in enumerate(tokens) if token.map and _opens(token)
     ]
+    if starts and starts[-1][1] == text.count("\n") and _UNDECIDED.fullmatch(_last_line(text)):
+        starts.pop()  # it may turn out to go on with the block before
     place, lines = starts[-1] if len(starts) > 1 else (0, 0)
     complete, last = (
         _cleaner().clean(_renderer().render(part, parser().options, {})) if part else ""
         for part in (tokens[:place], tokens[place:])
     )
     return lines, complete, last
+
+
+def _last_line(text: str) -> str:
+    return text[text.rfind("\n") + 1 :]
 
 
 def _opens(token: Token) -> bool:
