@@ -7,13 +7,16 @@ for one that has just opened; both lead to the same picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from kit.gateway.card import printable
 from kit.notebook.diary import Row
 from kit.notebook.growing import Growing
 
 __all__ = ["Board", "Facts"]
+
+LONGEST_FACT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,9 @@ class Board:
             self._rows[place : place + 1] = [row]
         if changed:
             told["rows"] = [[place, row.document()] for place, row in changed]
-        before, self._facts = self._facts, facts
-        if told or _timeless(before) != _timeless(facts):
-            told["facts"] = asdict(facts)
+        before, self._facts = self._facts, _printable(facts)
+        if told or _timeless(before) != _timeless(self._facts):
+            told["facts"] = asdict(self._facts)
         return told
 
     def whole(self) -> dict[str, Any]:
@@ -64,6 +67,16 @@ class Board:
 
     def _is_new(self, place: int, row: Row) -> bool:
         return place >= len(self._rows) or self._rows[place] != row
+
+
+def _printable(facts: Facts) -> Facts:
+    """They hold a model's words as well: what it searches for, the functions it asks for."""
+    words = {name: _line(one) for name, one in asdict(facts).items() if isinstance(one, str)}
+    return replace(facts, **words, notes=tuple(_line(note) for note in facts.notes))
+
+
+def _line(text: str) -> str:
+    return printable(text[:LONGEST_FACT])
 
 
 def _timeless(facts: Facts) -> dict[str, Any]:
