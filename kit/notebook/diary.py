@@ -7,12 +7,11 @@ twice. Their words are a model's or the web's: one line each, bounded, and shown
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from kit.gateway import events
-from kit.gateway.answer import ToolCall
 from kit.gateway.card import printable
 from kit.relay.view import RunEvent
 
@@ -65,10 +64,9 @@ class Diary:
             case _:
                 pass
 
-    def call(self, call: ToolCall, arguments: str, state: str) -> None:
-        """How a function call stands; the same call is the same row."""
-        key = ("call", id(call) if not call.call_id else call.call_id)
-        self._put(key, Row("call", _line(f"{call.name}({arguments})"), state=_line(state)))
+    def call(self, key: Hashable, name: str, arguments: str, state: str) -> None:
+        """How a function call stands; the same `key` is the same row."""
+        self._put(("call", key), Row("call", _line(f"{name}({arguments})"), state=_line(state)))
 
     def warn(self, text: str) -> None:
         """Something a person should know."""

@@ -58,18 +58,18 @@ class Workbench:
             case CallBegan(call, why):
                 self.urgent = True
                 self._calls.append(_Call(call, time.monotonic(), " ".join(why.split())))
-                self._write_down(call, "running")
+                self._write_down(self._calls[-1], "running")
             case CallAsked(call):
                 self.urgent = True
                 if (known := self._find(call)) is not None:
                     known.asked = True
-                    self._write_down(call, "waiting for a yes")
+                    self._write_down(known, "waiting for a yes")
             case CallTold(call, RunEvent() as event):
                 self._told(call, event)
             case CallEnded(call):
                 if (known := self._find(call)) is not None:
                     known.call = call
-                self._write_down(call, _outcome(call))
+                    self._write_down(known, _outcome(call))
             case LimitReached(reason):
                 self._limit = reason
                 self.diary.warn(reason)
@@ -111,10 +111,11 @@ class Workbench:
             known.glance = seen(known.glance or Glance(), event, time.time())
             self.diary.note(event)
             if known.glance.doing:
-                self._write_down(call, known.glance.status)
+                self._write_down(known, known.glance.status)
 
-    def _write_down(self, call: Any, state: str) -> None:
-        self.diary.call(call, told_arguments(call.arguments), state)
+    def _write_down(self, known: _Call, state: str) -> None:
+        place = next(place for place, one in enumerate(self._calls) if one is known)
+        self.diary.call(place, known.call.name, told_arguments(known.call.arguments), state)
 
     def _find(self, call: Any) -> _Call | None:
         """The call itself: a gateway may give two of them one id."""
