@@ -68,10 +68,12 @@ class Kernel:
         *,
         stop_when: Callable[[Cell], bool] | None = None,
         typed: str | None = None,
+        meanwhile: Callable[[Cell], Any] = lambda cell: None,
     ) -> Cell:
-        """Run a cell. `stop_when`: press ■ once it holds; `typed`: what the person types."""
+        """Run a cell. `stop_when`: press ■ once it holds; `typed`: what the person types;
+        `meanwhile`: what is done whenever something came."""
         began = time.monotonic()
-        request = self.client.execute(code, allow_stdin=typed is not None)
+        request = self._execute(code, allow_stdin=typed is not None)
         cell = Cell()
         while True:
             if typed is not None and self._is_asked():
@@ -84,6 +86,7 @@ class Kernel:
                 assert time.monotonic() - began < REPLY_SECONDS, "the cell did not end"
             elif self._take(message, cell):
                 break
+            meanwhile(cell)
             if stop_when is not None and stop_when(cell):
                 stop_when, began = None, time.monotonic()
                 self.manager.interrupt_kernel()
@@ -100,6 +103,9 @@ class Kernel:
     def complete(self, code: str) -> list[str]:
         reply = self.client.complete(code, reply=True, timeout=REPLY_SECONDS)["content"]
         return reply["matches"]
+
+    def _execute(self, code: str, *, allow_stdin: bool) -> str:
+        return self.client.execute(code, allow_stdin=allow_stdin)
 
     def _is_asked(self) -> bool:
         try:
@@ -145,15 +151,21 @@ class Kernel:
         self.manager.cleanup_resources()
 
 
+MANY = 2_000
+WORDS = {b"briefly": 4, b"at length": 60, b"at once": MANY}
+
+
 class Dripping:
     """A gateway that sends one word at a time, and notes when its reader leaves.
 
-    It never ends, but where the prompt says "briefly": then after four words.
+    It never ends, but where the prompt says "briefly": then after four words; "at length": after
+    sixty; "at once": after two thousand, twenty at a time.
     """
 
     def __init__(self) -> None:
         self.left = threading.Event()
         self.requests: list[dict[str, Any]] = []
+        self.keys: list[bytes] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -164,25 +176,27 @@ class Dripping:
             if not message.get("more_body"):
                 break
         self.requests.append(json.loads(body or b"{}"))
+        self.keys.append(dict(scope["headers"]).get(b"authorization", b""))
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        if b"briefly" in body:
-            await self._drip(send, words=4)
+        if words := next((words for asked, words in WORDS.items() if asked in body), 0):
+            await self._drip(send, words, at_a_time=20 if words == MANY else 1)
             await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
             return
-        dripping = asyncio.create_task(self._drip(send, words=1_000_000))
+        dripping = asyncio.create_task(self._drip(send, 1_000_000))
         while (await receive())["type"] != "http.disconnect":
             pass
         dripping.cancel()
         self.left.set()
 
-    async def _drip(self, send: Any, words: int) -> None:
+    async def _drip(self, send: Any, words: int, at_a_time: int = 1) -> None:
         chunk = {"id": "c1", "object": "chat.completion.chunk", "model": "drip"}
-        for _ in range(words):
-            delta = {"index": 0, "delta": {"content": "word "}, "finish_reason": None}
+        for number in range(words):
+            word = f"{number} " if words == MANY else "word "
+            delta = {"index": 0, "delta": {"content": word}, "finish_reason": None}
             data = f"data: {json.dumps(chunk | {'choices': [delta]})}\n\n".encode()
             await send({"type": "http.response.body", "body": data, "more_body": True})
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02 if number % at_a_time == 0 else 0)
 
 
 @pytest.fixture(scope="module")
