@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.clean import clean_html, clean_markdown
+from kit.clean_reading import safe_address
 from kit.clean_writing import in_a_fence
 from kit.errors import InputError
 from kit.gateway.answer import Answer, Citation, answer_of
@@ -101,11 +102,14 @@ def _sources(answer: Answer) -> str:
     last = answer.text[place:] if place >= 0 else ""
     if not named or all(one.url in last for one in named.values()):
         return ""
-    lines = [
-        f"{number}. [{one_line(one.title or one.url, 300)}]({link_target(one.url)})"
-        for number, one in named.items()
-    ]
+    lines = [f"{number}. {_source(one)}" for number, one in named.items()]
     return "\n".join(["## Sources", "", *lines])
+
+
+def _source(one: Citation) -> str:
+    """A link, where its address is one of the web; the words alone where it is not."""
+    words, address = one_line(one.title or one.url, 300), safe_address(one.url) or ""
+    return f"[{words}]({link_target(address)})" if address.startswith("http") else words
 
 
 def _json_in(text: str) -> Any:
