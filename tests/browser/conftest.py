@@ -6,6 +6,7 @@ session and kernel are; waiting for an idle kernel alone comes too early and mee
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -57,6 +58,14 @@ RUN_CELL = """async cell => {
   window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell;
   await window.jupyterapp.commands.execute('notebook:run-cell');
 }"""
+START_CELL = """cell => {
+  window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell;
+  window.jupyterapp.commands.execute('notebook:run-cell');
+}"""
+IS_IDLE = """() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+  return kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
+}"""
 OUTPUTS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON()
   .cells.map(cell => cell.outputs || [])"""
 INTERRUPT = "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
@@ -102,6 +111,20 @@ class OpenNotebook:
         """Run one cell, to its end."""
         self.page.evaluate(RUN_CELL, cell)
 
+    def start_cell(self, cell: int) -> None:
+        """Start one cell, and return."""
+        self.page.evaluate(START_CELL, cell)
+
+    def load_again(self, name: str) -> None:
+        """What F5 does."""
+        self.page.reload()
+        self.page.wait_for_function("() => !!window.jupyterapp", timeout=60_000)
+        self.page.evaluate(READY, name)
+
+    def is_idle(self) -> bool:
+        """Whether its kernel is there and has nothing to do."""
+        return self.page.evaluate(IS_IDLE)
+
     def edit(self, cell: int) -> Any:
         """Put the cursor into a cell; the element to type into."""
         editor = self.page.locator(f"{PANEL} .jp-Notebook .jp-Cell").nth(cell)
@@ -137,8 +160,13 @@ class OpenNotebook:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on a folder of its own, with a home of its own."""
-    folder = tmp_path_factory.mktemp("lab")
-    home = tmp_path_factory.mktemp("lab-home")
+    with running_lab(tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("lab-home")) as lab:
+        yield lab
+
+
+@contextlib.contextmanager
+def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
+    """Start JupyterLab, and end it."""
     for name, setting in SETTINGS.items():
         file = home / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
@@ -189,28 +217,35 @@ def browser() -> Iterator[Any]:
 Opener = Callable[..., OpenNotebook]
 
 
+def opened(
+    lab: Lab, browser: Any, name: str, cells: list[str] | None = None, *, theme: str = ""
+) -> OpenNotebook:
+    """Write the notebook (if cells are given), and open it in a page of its own."""
+    if cells is not None:
+        (lab.folder / name).write_text(json.dumps(notebook(cells)))
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{lab.url}/lab/tree/{name}?reset&token={lab.token}")
+    page.wait_for_function("() => !!window.jupyterapp", timeout=60_000)
+    page.evaluate(READY, name)
+    if theme:
+        change = "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})"
+        page.evaluate(change, theme)
+    page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    return OpenNotebook(page)
+
+
 @pytest.fixture
 def open_notebook(lab: Lab, browser: Any) -> Iterator[Opener]:
-    """`open_notebook("name.ipynb", cells)` writes the notebook (if cells are given), opens it."""
-    pages: list[Any] = []
+    """`open_notebook("name.ipynb", cells)`; the page is closed with the test."""
+    open_ones: list[OpenNotebook] = []
 
     def open_it(name: str, cells: list[str] | None = None, *, theme: str = "") -> OpenNotebook:
-        if cells is not None:
-            (lab.folder / name).write_text(json.dumps(notebook(cells)))
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        pages.append(page)
-        page.goto(f"{lab.url}/lab/tree/{name}?reset&token={lab.token}")
-        page.wait_for_function("() => !!window.jupyterapp", timeout=60_000)
-        page.evaluate(READY, name)
-        if theme:
-            change = "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})"
-            page.evaluate(change, theme)
-        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-        return OpenNotebook(page)
+        open_ones.append(opened(lab, browser, name, cells, theme=theme))
+        return open_ones[-1]
 
     yield open_it
-    for page in pages:
-        page.close()
+    for one in open_ones:
+        one.page.close()
 
 
 def notebook(cells: list[str]) -> dict[str, Any]:

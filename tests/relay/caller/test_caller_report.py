@@ -133,6 +133,13 @@ def test_it_has_report_sources_and_where_it_comes_from() -> None:
     )
 
 
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//a.example", "/api"])
+def test_a_source_whose_address_is_none_of_the_web_is_no_link(url: str) -> None:
+    """Who renders the file may let any address through."""
+    given = markdown(response=cited(url, "https://b.example/2"))
+    assert "## Sources\n\n1. T1\n2. [T2](https://b.example/2)\n" in given
+
+
 def test_a_report_that_ends_in_its_sources_gets_no_second_list() -> None:
     text = f"{TEXT}\n\n## 출처\n\n1. [김치](https://a.example/1)\n"
     given = markdown(text=text, response=cited("https://a.example/1", text=text))

@@ -1,0 +1,125 @@
+"""The live card in JupyterLab: it grows, it stops what it shows, and it leaves plain output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import PANEL, OpenNotebook
+from tests.browser.test_first_notebook import errors_in, wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+LOAD = "import os; os.environ['KIT_SANDBOX_PACE'] = '{pace}'\n%load_ext kit"
+RESEARCH = "%%research -o run\n짜장면의 역사와 기원을 조사해줘"
+SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
+RESTART = """() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"""
+NO_WIDGETS = "model not found"
+
+
+def text_in(shown: OpenNotebook, cell: int, selector: str = "") -> str:
+    """What a person reads in an output, or in a part of it."""
+    there = shown.output(cell).locator(selector) if selector else shown.output(cell)
+    return there.first.inner_text() if there.count() else ""
+
+
+def views_in(outputs: list[list[dict[str, Any]]]) -> list[str]:
+    """The widgets that a saved notebook would hold."""
+    return [
+        kind for cell in outputs for one in cell for kind in one.get("data", {}) if "view" in kind
+    ]
+
+
+def started(open_notebook: Any, name: str, cell: str, pace: float, **how: Any) -> OpenNotebook:
+    """A notebook with the extension loaded and its second cell under way."""
+    shown = open_notebook(name, [LOAD.format(pace=pace), cell, "run.status"], **how)
+    shown.run_cell(0)
+    shown.start_cell(1)
+    return shown
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_its_stop_ends_an_answer_and_what_had_come_stays(open_notebook: Any, theme: str) -> None:
+    name = theme.split()[1].lower()
+    prompt = "%%responses --web-search -o partial\nWhat is photosynthesis?"
+    shown = started(open_notebook, f"stop-{name}.ipynb", prompt, pace=8, theme=theme)
+    wait_until(lambda: len(text_in(shown, 1, ".kit-text")) > 40, 60)
+    before = text_in(shown, 1, ".kit-text")
+    wait_until(lambda: len(text_in(shown, 1, ".kit-text")) > len(before) + 20, 20)
+    assert "searched" in text_in(shown, 1, ".kit-rows")
+    shown.picture(f"live-{name}")
+    shown.output(1).get_by_role("button", name="Stop").click()
+    wait_until(lambda: bool(errors_in(shown.outputs())), 10)
+    wait_until(lambda: shown.output(1).locator(".kit-live").count() == 0, 10)
+    shown.picture(f"live-stopped-{name}")
+    assert errors_in(shown.outputs())[0].startswith("Interrupted: Stopped")
+    assert before[:40] in text_in(shown, 1)
+    assert views_in(shown.outputs()) == []
+
+
+def test_its_stop_ends_a_run_at_the_second_press(open_notebook: Any) -> None:
+    shown = started(open_notebook, "cancel.ipynb", RESEARCH, pace=3)
+    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"), 30)
+    stop = shown.output(1).locator(".kit-live .kit-button")
+    stop.click()
+    assert stop.inner_text() == "End the run for good?"
+    shown.picture("live-sure")
+    stop.click()
+    wait_until(lambda: "cancelled" in text_in(shown, 1), 20)
+    wait_until(lambda: shown.output(1).locator(".kit-live").count() == 0, 10)
+    shown.run_cell(2)
+    assert "cancelled" in text_in(shown, 2)
+
+
+def test_a_page_that_is_loaded_again_goes_on_and_ends_static(open_notebook: Any) -> None:
+    """Without a kernel, or with another one, there is no widget to miss."""
+    shown = started(open_notebook, "reload.ipynb", RESEARCH, pace=1)
+    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"), 30)
+    shown.page.evaluate(SAVE)
+    shown.load_again("reload.ipynb")
+    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"), 30)
+    shown.picture("live-reloaded")
+    wait_until(lambda: "completed" in text_in(shown, 1), 60)
+    wait_until(lambda: shown.output(1).locator(".kit-live").count() == 0, 10)
+    assert views_in(shown.outputs()) == []
+    shown.page.evaluate(SAVE)
+    shown.page.evaluate(RESTART)
+    shown.load_again("reload.ipynb")
+    assert "산둥" in text_in(shown, 1) and "completed" in text_in(shown, 1)
+    assert NO_WIDGETS not in text_in(shown, 1)
+    shown.picture("live-reopened")
+
+
+def test_a_kernel_that_restarts_leaves_how_to_find_the_run(open_notebook: Any) -> None:
+    shown = started(open_notebook, "restart.ipynb", RESEARCH, pace=3)
+    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"), 30)
+    shown.page.evaluate(RESTART)
+    wait_until(lambda: shown.is_idle(), 30)
+    shown.picture("live-restarted")
+    assert "finds it again, in any kernel of yours" in text_in(shown, 1)
+    shown.page.evaluate(SAVE)
+    shown.load_again("restart.ipynb")
+    shown.picture("live-restarted-reopened")
+    assert "finds it again, in any kernel of yours" in text_in(shown, 1)
+
+
+MANY = """import time
+from IPython.display import display
+from kit.notebook.board import Facts
+from kit.notebook.live import LiveCard
+card, text = LiveCard(busy=True), ""
+display({"text/plain": "", **card.display()}, raw=True)
+while not card.heard:
+    time.sleep(0.01)
+for number in range(2000):
+    text += f"{number} " + ("\\n\\n" if number % 40 == 39 else "")
+    card.show(text, Facts(phase=f"at {number}"))
+    time.sleep(0.0015)  # a server lets a thousand messages a second through"""
+
+
+def test_two_thousand_deltas_are_all_in_the_page(open_notebook: Any) -> None:
+    shown = started(open_notebook, "many.ipynb", MANY, pace=1)
+    wait_until(lambda: text_in(shown, 1, ".kit-phase") == "at 1999", 60)
+    assert text_in(shown, 1, ".kit-text").split() == [str(number) for number in range(2000)]
+    assert shown.page.locator(f"{PANEL} .kit-live").count() == 1
