@@ -78,7 +78,7 @@ class GrowingText {
       this.tail.replaceChildren();
       this.raw = null;
     }
-    if (told.settled) this.settled.append(cleaned(told.settled));
+    if (told.settled) this.settle(told.settled);
     if ("tail" in told) {
       this.tail.replaceChildren(cleaned(told.tail));
       this.raw = null;
@@ -90,6 +90,17 @@ class GrowingText {
     }
     if ("more" in told && this.raw) this.add(told.more);
     this.node.hidden = !this.settled.firstChild && !this.tail.firstChild;
+  }
+
+  // In parts that are laid out and drawn by themselves, and only where one can see them: what has
+  // been read long ago costs nothing when a letter is added.
+  settle(html) {
+    let last = this.settled.lastChild;
+    if (!last || last.childNodes.length > 60) {
+      last = make("div", "kit-part");
+      this.settled.append(last);
+    }
+    last.append(cleaned(html));
   }
 
   // In pieces: a browser lays out a whole paragraph at each letter that is added to it.
