@@ -12,8 +12,8 @@ from kit.notebook.render import plain
 __all__ = ["display_panel", "kept_bundle"]
 
 NO_WIDGETS = (
-    "This front end shows no widgets, so there is no panel here: ask in cells, with %%chat or "
-    "%%responses, and go on with -c."
+    "No widgets are shown here; in JupyterLab, Notebook and VS Code this is a panel to chat in.\n"
+    "Cells do the same: ask with %%chat or %%responses, and go on with -c."
 )
 
 
