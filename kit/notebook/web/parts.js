@@ -92,12 +92,13 @@ class GrowingText {
     this.node.hidden = !this.settled.firstChild && !this.tail.firstChild;
   }
 
-  // In parts that are laid out and drawn by themselves, and only where one can see them: what has
-  // been read long ago costs nothing when a letter is added.
+  // In parts; a full one is drawn by itself, and only where one can see it: what has been read long
+  // ago costs nothing when a letter is added.
   settle(html) {
     let last = this.settled.lastChild;
     if (!last || last.childNodes.length > 60) {
-      last = make("div", "kit-part");
+      if (last) last.className = "kit-part";
+      last = make("div");
       this.settled.append(last);
     }
     last.append(cleaned(html));
@@ -106,8 +107,10 @@ class GrowingText {
   // In pieces: a browser lays out a whole paragraph at each letter that is added to it.
   add(text) {
     const longest = 16000;
-    for (let start = 0; start < text.length; start += longest) {
-      const piece = text.slice(start, start + longest);
+    for (let start = 0, end; start < text.length; start = end) {
+      end = start + longest;
+      if (/[\ud800-\udbff]/.test(text[end - 1] ?? "")) end += 1;  // both halves of a character
+      const piece = text.slice(start, end);
       let last = this.raw.lastChild;
       if (!last || last.textContent.length > longest) {
         last = make("div");
