@@ -39,4 +39,4 @@ test-local:  ## bring the small local model and test with it
 
 bench:  ## print every benchmark's figures
 	@scripts/python scripts/environment.py dev
-	@for name in calls stream startup relay; do .venv/bin/python "benchmarks/$$name.py" || exit 1; done
+	@for name in calls stream startup relay live; do .venv/bin/python "benchmarks/$$name.py" || exit 1; done
