@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from kit.errors import KitError
     from kit.gateway.answer import Answer, Citation, Usage
     from kit.notebook.chat import chat_panel
-    from kit.notebook.panel_of_research import research_panel
-    from kit.notebook.table_of_runs import runs_table
+    from kit.notebook.research_panel import research_panel
+    from kit.notebook.runs_table import runs_table
     from kit.relay.run import Run
     from kit.tools.limits import Limits
     from kit.tools.schema import tool
@@ -73,10 +73,10 @@ _PLACES = {
     "Run": "kit.relay.run",
     "Usage": "kit.gateway.answer",
     "research": "kit.connect_research",
-    "research_panel": "kit.notebook.panel_of_research",
+    "research_panel": "kit.notebook.research_panel",
     "run": "kit.connect_research",
     "runs": "kit.connect_research",
-    "runs_table": "kit.notebook.table_of_runs",
+    "runs_table": "kit.notebook.runs_table",
     "tool": "kit.tools.schema",
     "usage": "kit.connect_usage",
     "usage_chart": "kit.connect_usage",

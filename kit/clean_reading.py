@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-__all__ = ["parser", "read", "safe_address", "tidy"]
+__all__ = ["parser", "read", "safe_address", "tidy", "web_address"]
 
 LONGEST_TEXT = 200_000  # characters
 MOST_LINES = 6_000
@@ -106,6 +106,12 @@ def safe_address(address: str) -> str | None:
     fragment = f"#{parts.fragment}" if parts.fragment else ""
     rest = quote(parts.path + query + fragment, safe=_INERT)
     return f"{parts.scheme}://{parts.netloc.lower()}{rest}"
+
+
+def web_address(address: str) -> str:
+    """The address when it is one of the web that a link may lead to; else ""."""
+    safe = safe_address(address) or ""
+    return safe if safe.startswith(("https://", "http://")) else ""
 
 
 def _harmless(tokens: list[Token]) -> Iterator[Token]:

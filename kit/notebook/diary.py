@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from kit.clean_reading import web_address
 from kit.gateway import events
 from kit.gateway.card import printable
 from kit.relay.view import RunEvent
@@ -106,13 +107,14 @@ class Diary:
 
     def _page(self, url: str) -> None:
         if url.strip():
-            self._put(("page", url), Row("page", _line(url), _web(url)))
+            self._put(("page", url), Row("page", _line(url), web_address(url)))
 
     def _source(self, source: Mapping[str, Any]) -> None:
         url = _text(source, "url")
         if url.strip():
             self._put(
-                ("source", url), Row("source", _line(_text(source, "title") or url), _web(url))
+                ("source", url),
+                Row("source", _line(_text(source, "title") or url), web_address(url)),
             )
 
     def _think(self, text: str) -> None:
@@ -150,10 +152,3 @@ def _text(mapping: Mapping[str, Any], name: str) -> str:
 def _line(text: str) -> str:
     text = printable(text[: 4 * LONGEST_LINE])
     return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
-
-
-def _web(url: str) -> str:
-    from kit.clean_reading import safe_address
-
-    address = safe_address(url) or ""
-    return address if address.startswith(("https://", "http://")) else ""

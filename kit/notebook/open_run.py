@@ -12,6 +12,7 @@ from numbers import Integral
 from typing import Any
 
 from kit.blocking import Batches
+from kit.clean_reading import web_address
 from kit.gateway.card import printable
 from kit.notebook.errands import told_as
 from kit.notebook.run_live import RunNews
@@ -110,7 +111,7 @@ def _source(row: Any) -> dict[str, str]:
     return {
         "number": _number(row.n),
         "title": _cell(row.title),
-        "url": _address(row.url),
+        "url": web_address(row.url),
         "opened": "opened" if row.opened else "not opened",
         "cited": "cited" if row.cited else "not cited",
     }
@@ -121,7 +122,7 @@ def _check(row: Any) -> dict[str, str]:
         "verdict": row.verdict,
         "number": _number(row.n),
         "label": _cell(row.label) or _cell(row.url),
-        "url": _address(row.url),
+        "url": web_address(row.url),
         "line": _number(row.line) if row.line else "",
     }
 
@@ -132,10 +133,3 @@ def _number(value: Any) -> str:
 
 def _cell(text: str) -> str:
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
-
-
-def _address(url: str) -> str:
-    from kit.clean_reading import safe_address
-
-    address = safe_address(url) or ""
-    return address if address.startswith(("https://", "http://")) else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.clean import clean_html, clean_markdown
-from kit.clean_reading import safe_address
+from kit.clean_reading import web_address
 from kit.clean_writing import in_a_fence
 from kit.errors import InputError
 from kit.gateway.answer import Answer, Citation, answer_of
@@ -108,8 +108,8 @@ def _sources(answer: Answer) -> str:
 
 def _source(one: Citation) -> str:
     """A link, where its address is one of the web; the words alone where it is not."""
-    words, address = one_line(one.title or one.url, 300), safe_address(one.url) or ""
-    return f"[{words}]({link_target(address)})" if address.startswith("http") else words
+    words, address = one_line(one.title or one.url, 300), web_address(one.url)
+    return f"[{words}]({link_target(address)})" if address else words
 
 
 def _json_in(text: str) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from kit.connect_desk import book_of
 from kit.notebook import runs_desk
 from kit.notebook.runs_desk import RunsDesk
-from kit.notebook.table_of_runs import table_bundle
+from kit.notebook.runs_table import table_bundle
 from kit.relay.book import Entry
 from kit.secret import Secret
 from kit.settings import load
