@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from kit.notebook import frontend
@@ -60,9 +61,17 @@ class LiveCard:
             if news and self.heard:
                 self._page.tell(news)
 
-    def close(self) -> None:
-        """Take it away."""
-        self._page.close()
+    def close(self, ended: Facts | None = None) -> None:
+        """Take it away.
+
+        ended: what it says from now on in a page that was loaded again. JupyterLab tells such a page
+        of no display that is put in its place, so that there it has to stay.
+        """
+        if ended is None or not self._page.opened_again:
+            self._page.close()
+            return
+        with self._lock:
+            self._page.tell({"facts": asdict(ended)})
 
     def _hear(self, word: str, said: Mapping[str, Any]) -> None:
         if word == "stop":

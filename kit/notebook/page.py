@@ -48,6 +48,11 @@ class Page(anywidget.AnyWidget):
         """Tell every page that shows it."""
         self.send(dict(news), buffers)
 
+    @property
+    def opened_again(self) -> bool:
+        """Whether a second page shows it: one that was loaded again, or another window."""
+        return len(self._views) > 1
+
     def view(self) -> dict[str, Any]:
         """The form of a display that shows it, for front ends that can."""
         return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}

@@ -132,6 +132,7 @@ class RunCard:
         try:
             while batches.next(self._pause) is not None:
                 self._look()
+            self._look()
         finally:
             batches.close()
             self._end_live()
@@ -157,7 +158,7 @@ class RunCard:
         """Take the live card away: nothing stays of it in the notebook."""
         if self._live is not None:
             self._live_handle.update({}, raw=True)
-            self._live.close()
+            self._live.close(self._news.facts() if self.run.inner.ended else None)
             self._live = None
 
     def _bundle(self) -> dict[str, str]:

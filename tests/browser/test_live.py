@@ -73,8 +73,8 @@ def test_its_stop_ends_a_run_at_the_second_press(open_notebook: Any) -> None:
 
 
 def test_a_page_that_is_loaded_again_goes_on(open_notebook: Any) -> None:
-    """JupyterLab gives no updates of displays to a page that did not see them made: at the end
-    the card says where the report is."""
+    """JupyterLab gives no updates of displays to a page that did not see them made: so there the
+    card stays, with the report."""
     shown = started(open_notebook, "reload.ipynb", RESEARCH, pace=0.5)
     wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"), 30)
     shown.page.evaluate(SAVE)
@@ -82,9 +82,11 @@ def test_a_page_that_is_loaded_again_goes_on(open_notebook: Any) -> None:
     wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"), 30)
     shown.picture("live-reloaded")
     wait_until(lambda: "산둥" in text_in(shown, 1, ".kit-text"), 40)
-    wait_until(lambda: shown.output(1).locator(".kit-live").count() == 0, 30)
+    wait_until(lambda: text_in(shown, 1, ".kit-phase") == "completed", 40)
     shown.picture("live-reloaded-ended")
     assert "finds it again, in any kernel of yours" in text_in(shown, 1)
+    assert "산둥" in text_in(shown, 1, ".kit-text")
+    assert shown.output(1).get_by_role("button", name="Stop").count() == 0
 
 
 def test_a_saved_notebook_is_read_without_its_kernel(open_notebook: Any) -> None:
@@ -106,7 +108,9 @@ def test_a_kernel_that_restarts_leaves_how_to_find_the_run(open_notebook: Any) -
     wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"), 30)
     shown.page.evaluate(RESTART)
     wait_until(lambda: shown.is_idle(), 30)
+    wait_until(lambda: text_in(shown, 1, ".kit-phase") in ("", "not heard any more"), 10)
     shown.picture("live-restarted")
+    assert shown.output(1).get_by_role("button", name="Stop").count() == 0
     assert "finds it again, in any kernel of yours" in text_in(shown, 1)
     shown.page.evaluate(SAVE)
     shown.load_again("restart.ipynb")

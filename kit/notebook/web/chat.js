@@ -427,6 +427,11 @@ class Chat {
     this.status.classList.toggle("kit-problem", !well);
   }
 
+  lose() {
+    for (const turn of this.turns.values()) turn.card?.lose();
+    showLost(this.node);
+  }
+
   close() {
     for (const turn of this.turns.values()) turn.close();
   }
@@ -437,7 +442,11 @@ export default {
     el.classList.add("kit-widget");
     const chat = new Chat(model);
     el.append(chat.node);
-    const leave = connect(model, (news) => chat.take(news));
+    const leave = connect(
+      model,
+      (news) => chat.take(news),
+      () => chat.lose(),
+    );
     return () => {
       leave();
       chat.close();

@@ -38,6 +38,11 @@ class LiveCard {
     this.stop.hidden = this.standing.ended;
   }
 
+  lose() {
+    if (!this.standing.ended) this.standing.lose();
+    this.stop.hidden = true;
+  }
+
   close() {
     this.standing.close();
   }

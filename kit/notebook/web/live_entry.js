@@ -11,7 +11,11 @@ export default {
       sure ? twice("Stop", sure, stop) : button("Stop", stop),
     );
     el.append(card.node);
-    const leave = connect(model, (news) => card.take(news));
+    const leave = connect(
+      model,
+      (news) => card.take(news),
+      () => card.lose(),
+    );
     return () => {
       leave();
       card.close();

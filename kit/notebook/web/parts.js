@@ -255,9 +255,27 @@ class Standing {
     if (node.textContent !== text) node.textContent = text;
   }
 
+  /** Nothing more comes: the seconds stand still. */
+  lose() {
+    this.close();
+    this.put(this.phase, "not heard any more");
+    this.sign.dataset.status = "stopped";
+    this.put(this.sign, "■");
+  }
+
   close() {
     clearInterval(this.timer);
   }
+}
+
+const LOST = "The kernel has gone: run the cell again.";
+
+/** Says so in a widget, and lets nothing be pressed any more. */
+function showLost(node) {
+  for (const control of node.querySelectorAll("button, input, textarea, select")) {
+    control.disabled = true;
+  }
+  if (!node.querySelector(".kit-lost")) node.append(make("div", "kit-lost", LOST));
 }
 
 /** One connection to the kernel: says hello until it is told all; what is new counts from there on.
@@ -265,7 +283,7 @@ class Standing {
  * The first message of a page may go the way of the cells and wait for one that runs: only while
  * it waits does JupyterLab open the other way (a subshell). The next hello takes that.
  */
-function connect(model, take) {
+function connect(model, take, lost) {
   const hello = { do: "hello", view: `${Math.random()}`.slice(2) };
   let tries = 0;
   const greet = () => {
@@ -279,10 +297,17 @@ function connect(model, take) {
     knows = knows || news.all;
     if (knows) take(news);
   };
+  // The kernel has ended or begun anew: whatever is pressed here, nobody hears it.
+  const gone = () => {
+    clearInterval(timer);
+    lost();
+  };
   model.on("msg:custom", heard);
+  model.on("comm_live_update", gone);
   greet();
   return () => {
     clearInterval(timer);
     model.off("msg:custom", heard);
+    model.off("comm_live_update", gone);
   };
 }

@@ -228,7 +228,11 @@ export default {
       said: (part) => said.tell(part),
       busy: (part) => [form, run, acts].forEach((one) => one.busy(part)),
     });
-    const leave = connect(model, (news) => parts.take(news));
+    const lost = () => {
+      run.card.lose();
+      showLost(card);
+    };
+    const leave = connect(model, (news) => parts.take(news), lost);
     return () => {
       leave();
       run.close();

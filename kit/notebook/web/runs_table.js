@@ -178,10 +178,16 @@ export default {
       said: (part) => said.tell(part),
       busy: (part) => [table, run].forEach((one) => one.busy(part)),
     });
-    const leave = connect(model, (news) => {
+    const take = (news) => {
       if (news.rows || news.news) table.take(news);
       parts.take(news);
-    });
+    };
+    const lost = () => {
+      clearInterval(timer);
+      run.card.lose();
+      showLost(el);
+    };
+    const leave = connect(model, take, lost);
     const timer = setInterval(() => {
       if (!isSeen(el)) return;
       table.grow();
