@@ -103,7 +103,10 @@ JUDGE = """() => {
   const bad = (node) => {
     const tag = node.localName;
     const own = tag.startsWith('mjx-') || node.closest('mjx-container');  // a formula
-    if (TAGS.has(tag) && !own && !node.matches('.kit-widget .kit-button')) return `<${tag}>`;
+    // a panel's own controls stand beside what is shown of a model, never in it
+    const ours = node.closest('.kit-widget') && !node.closest('.jp-RenderedHTMLCommon')
+      && ['BUTTON', 'FORM', 'INPUT', 'SELECT', 'TEXTAREA'].includes(node.tagName);
+    if (TAGS.has(tag) && !own && !ours) return `<${tag}>`;
     for (const { name, value } of node.attributes) {
       const wrong = name.startsWith('on') || LOADS.has(name)
         || (name === 'href' && !/^(https?:|mailto:|#)/i.test(value))

@@ -5,7 +5,7 @@ A place that shows what a model said is one line in PLACES: the cells that show 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from kit.serving import serve_in_thread
 from tests.browser.conftest import PANEL, PICTURES, Lab, OpenNotebook, opened
-from tests.browser.hostile import ANSWERS, JUDGE, RUN
+from tests.browser.hostile import ANSWERS, JUDGE, PIXEL, RUN
 from tests.browser.hostile_gateway import Hostile
 from tests.browser.test_first_notebook import errors_in, wait_until
 
@@ -34,19 +34,39 @@ def a_function(x: str) -> str:
 class Place:
     """Where hostile text is shown. `{name}` in `cell` is the answer that is asked for.
 
-    live: what shows it while it grows; ended: what shows it at the end.
+    live: what shows it while it grows; ended: what shows it at the end. ask: what a person does in
+    a panel that the cell shows, and which stays.
     """
 
     cell: str
     answers: tuple[str, ...] = tuple(ANSWERS)
     live: str = ".kit-live"
     ended: str = ".jp-OutputArea-output"
+    ask: Callable[[Any, str], None] | None = None
 
 
+def ask_the_chat(output: Any, prompt: str) -> None:
+    area = output.get_by_label("Your question", exact=True)
+    area.fill(prompt)
+    area.press("Enter")
+
+
+def ask_for_research(output: Any, prompt: str) -> None:
+    output.get_by_label("Question").fill(prompt)
+    output.get_by_role("button", name="Start").click()
+
+
+ATTACK = f"<img src=x onerror={RUN}> [x](javascript:{RUN}) ![x]({PIXEL})"
 PLACES = {
     "chat": Place("%%chat\nanswer {name}"),
     "responses": Place("%%responses\nanswer {name}"),
     "functions": Place("%%responses --tools a_function --yes\nanswer {name}", ("first",)),
+    "chat panel": Place(
+        "kit.chat_panel()  # {name}", ("first", "more"), ended=".kit-said", ask=ask_the_chat
+    ),
+    "research panel": Place(
+        "kit.research_panel()  # {name}", ("first",), ended=".kit-report", ask=ask_for_research
+    ),
     "research": Place("%%research -o run\nanswer {name}", ("first", "more")),
 }
 
@@ -110,7 +130,11 @@ def test_nothing_hostile_gets_through(attacked: Attacked, name: str) -> None:
             handle = there.element_handle()
             shown.page.wait_for_function(WORDS, arg=[handle, selector, words], timeout=20_000)
 
-        shown.start_cell(cell)
+        if place.ask is None:
+            shown.start_cell(cell)
+        else:
+            shown.run_cell(cell)
+            place.ask(shown.output(cell), f"{ATTACK} answer {answer}")
         says(place.live, "Beginning now.")
         attacked.gateway.go.set()
         says(place.live, *last_words(answer))
@@ -119,7 +143,8 @@ def test_nothing_hostile_gets_through(attacked: Attacked, name: str) -> None:
             shown.page.screenshot(path=PICTURES / f"hostile-{name}-live.png")
         attacked.gateway.go.set()
         says(place.ended, "Beginning now.", "Ending now.", *last_words(answer))
-        wait_until(lambda cell=cell: shown.output(cell).locator(".kit-widget").count() == 0, 10)
+        if place.ask is None:
+            wait_until(lambda cell=cell: shown.output(cell).locator(".kit-widget").count() == 0, 10)
         assert attacked.harm() == []
         outputs = shown.output(cell).locator(".jp-OutputArea-output")
         assert [one.evaluate("root => kitJudge(root)") for one in outputs.all()] == [
