@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kit import connect
 from kit.connect_desk import FREE
 from kit.connect_usage_chart import UsageChart
+from kit.gateway.card import printable
 from kit.gateway.ledger import Call
 from kit.relay.book import Book, Entry
 from kit.relay.frames import frame_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["usage", "usage_chart"]
 
+LONGEST_MODEL = 200
 LARGEST = 2**53
 """Below it a number is exact in every column; no answer has taken as much."""
 
@@ -67,7 +69,7 @@ def _of_run(entry: Entry, now: float) -> Call:
         what="research",
         asked=min(entry.asked, now),  # the file may be somebody else's
         gateway=entry.gateway or entry.relay,
-        model=named if isinstance(named, str) else "",
+        model=printable(named[:LONGEST_MODEL]) if isinstance(named, str) else "",
         seconds=entry.seconds,
         usage=entry.usage,
         searches=entry.searches,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
+from functools import lru_cache
 from typing import Any
 
 from kit.notebook import frontend
-from kit.notebook.chat_turns import Turn, markdown_of_turns
+from kit.notebook.chat_turns import MOST_KEPT, Turn, bundle_of_turn, markdown_of_turns
 from kit.notebook.render import plain
 
 __all__ = ["display_panel", "kept_bundle"]
@@ -51,10 +52,13 @@ def kept_bundle(turns: list[Turn]) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=MOST_KEPT)
 def _html_of(turn: Turn) -> str:
     attached = f" (with {', '.join(turn.attached)})" if turn.attached else ""
     asked = html.escape(plain(turn.prompt) + attached).replace("\n", "<br>")
-    answer: dict[str, str] = turn.answer._repr_mimebundle_() if turn.answer else {}
-    said = answer.get("text/html") or f"<p>({html.escape(plain(turn.problem or turn.state))})</p>"
+    said = (
+        bundle_of_turn(turn).get("text/html")
+        or f"<p>({html.escape(plain(turn.problem or turn.state))})</p>"
+    )
     # The class: JupyterLab looks for formulas in HTML as well.
     return f'<p class="mathjax_ignore"><strong>{asked}</strong></p>{said}'

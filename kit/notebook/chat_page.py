@@ -4,15 +4,17 @@ but for the names of models, which the gateway is asked for)."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from kit.clean import clean_markdown
 from kit.errors import KitError
 from kit.gateway.card import printable
 from kit.notebook.chat_asking import kind_of
-from kit.notebook.chat_turns import Turn
+from kit.notebook.chat_turns import MOST_KEPT, Turn, bundle_of_turn
 from kit.notebook.render import code_of
 
 __all__ = ["cell_of", "consent", "document", "models", "offers", "settings", "tools"]
@@ -22,29 +24,28 @@ MOST_MODELS = 300
 LONGEST_ARGUMENTS = 4_000
 
 
-def document(turn: Turn, siblings: list[int]) -> dict[str, Any]:
+@lru_cache(maxsize=MOST_KEPT)
+def document(turn: Turn) -> Mapping[str, Any]:
     """A turn. `html` is cleaned; everything else is shown as text."""
-    bundle: Mapping[str, str] = turn.answer._repr_mimebundle_() if turn.answer else {}
     return {
         "turn": turn.id,
         "prompt": turn.prompt,
         "attached": list(turn.attached),
         "state": turn.state,
-        "html": bundle.get("text/html", ""),
+        "html": bundle_of_turn(turn).get("text/html", ""),
         "text": turn.text,
         "cell": cell_of(turn.text),
         "notes": list(turn.notes),
         "problem": turn.problem,
-        "place": siblings.index(turn.id) + 1,
-        "places": len(siblings),
     }
 
 
 def cell_of(text: str) -> str:
     """An answer as a cell: its code, if it has a block of it; else its text, which a trusted
     notebook shows when the cell is run, and which is therefore cleaned."""
-    if "```" in text or "~~~" in text:
-        return code_of(text) or ""
+    fenced = re.search(r"(?m)^ {0,3}(`{3}|~{3})", text)
+    if fenced and (code := code_of(text)):
+        return code
     return f"%%markdown\n{clean_markdown(text)}" if text.strip() else ""
 
 

@@ -23,6 +23,8 @@ from kit.gateway.card import printable
 from kit.notebook import chat_page
 from kit.notebook.board import Board
 from kit.notebook.chat_asking import TurnScreen, answer_turn, kind_of, request_of
+from kit.notebook.chat_consent import Consent
+from kit.notebook.chat_file import write_conversation
 from kit.notebook.chat_turns import Turn, Turns, markdown_of_turns
 from kit.notebook.session import current
 
@@ -32,7 +34,6 @@ LONGEST_PROMPT = 200_000
 LONGEST_NAME = 200
 LONGEST_SYSTEM = 20_000
 MOST_PLACES = 20
-CONSENT_SECONDS = 1_800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,8 @@ class ChatPanel:
         self._board = Board()
         self._running: int | None = None
         self._stop = threading.Event()
-        self._asked: dict[str, str] | None = None
-        self._consent: threading.Event | None = None
-        self._allowed = False
+        self._consent = Consent(self._tell_standing)
+        self._told: dict[int, Turn] = {}  # what every page has of each turn
         self._places: list[tuple[Callable[[dict[str, Any]], None], Callable[..., None]]] = []
 
     @property
@@ -84,13 +84,7 @@ class ChatPanel:
         """
         if not self._turns.path():
             raise InputError("Nothing has been said yet.")
-        target = Path(path).expanduser() if path else _unused(time.strftime("chat-%Y%m%d-%H%M%S"))
-        try:
-            target.write_text(self.to_markdown(), "utf-8")
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise InputError(f"{target} cannot be written: {reason}.") from None
-        return target
+        return write_conversation(self.to_markdown(), path)
 
     def __repr__(self) -> str:
         return "ChatPanel()"
@@ -125,38 +119,33 @@ class ChatPanel:
             act(self, said)
 
     def _hello(self, said: Mapping[str, Any]) -> None:
-        news = {"all": True, **self._standing(), "turns": self._documents(self._turns.path())}
+        self._told = {}
+        news = {"all": True, **self._standing(), **self._path()}
         if self._running is not None:
             news["live"] = {"turn": self._running, **self._board.whole()}
         self._tell(news)
         self._behind(self._tell_models)
 
     def _ask(self, said: Mapping[str, Any]) -> None:
-        prompt = _text(said, "text", LONGEST_PROMPT)
-        attached = self._attached(said)
-        self._free()
-        if not prompt.strip():
-            raise InputError("The prompt is empty.")
-        path = self._turns.path()
-        self._begin(self._turns.add(prompt, path[-1].id if path else None, attached))
+        prompt, attached, path = _prompt(said), self._attached(said), self._turns.path()
+        if self._is_free(said):
+            self._begin(self._turns.add(prompt, path[-1].id if path else None, attached))
 
     def _retry(self, said: Mapping[str, Any]) -> None:
         turn = self._named(said)
-        self._free()
-        self._begin(self._turns.add(turn.prompt, turn.parent, turn.attached))
+        if self._is_free(said):
+            self._begin(self._turns.add(turn.prompt, turn.parent, turn.attached))
 
     def _edit(self, said: Mapping[str, Any]) -> None:
-        turn, prompt = self._named(said), _text(said, "text", LONGEST_PROMPT)
-        self._free()
-        if not prompt.strip():
-            raise InputError("The prompt is empty.")
-        self._begin(self._turns.add(prompt, turn.parent, turn.attached))
+        turn, prompt = self._named(said), _prompt(said)
+        if self._is_free(said):
+            self._begin(self._turns.add(prompt, turn.parent, turn.attached))
 
     def _choose(self, said: Mapping[str, Any]) -> None:
         turn, steps = self._named(said), said.get("steps")
-        self._free()
-        self._turns.choose(turn, steps if steps in (-1, 1) else 0)
-        self._tell_path()
+        if self._is_free(said):
+            self._turns.choose(turn, steps if steps in (-1, 1) else 0)
+            self._tell_path()
 
     def _set(self, said: Mapping[str, Any]) -> None:
         api = said.get("api")
@@ -172,69 +161,69 @@ class ChatPanel:
 
     def _stopped(self, said: Mapping[str, Any]) -> None:
         self._stop.set()
-        if self._consent is not None:
-            self._consent.set()
+        self._consent.stop()
 
     def _answered(self, said: Mapping[str, Any]) -> None:
-        if self._consent is not None:
-            self._allowed = said.get("yes") is True
-            self._consent.set()
+        self._consent.answer(said.get("number"), said.get("yes") is True)
 
     def _clear(self, said: Mapping[str, Any]) -> None:
-        self._free()
-        self._turns = Turns()
-        self._tell_path()
-        self._keep([])
+        if self._is_free(said):
+            self._turns, self._told = Turns(), {}
+            self._tell_path()
+            self._keep([])
 
     def _offer(self, said: Mapping[str, Any]) -> None:
         self._tell({"offers": chat_page.offers(self._variables)})
 
     def _save(self, said: Mapping[str, Any]) -> None:
-        self._tell({"done": f"Saved as {printable(self.save().name)}, beside the notebook."})
+        def save() -> None:
+            try:
+                news = {"done": f"Saved as {printable(self.save().name)}, beside the notebook."}
+            except KitError as error:
+                news = {"problem": str(error)}
+            self._tell(news)
+
+        self._behind(save)
 
     # -- one turn ----------------------------------------------------------------------------
 
     def _begin(self, turn: Turn) -> None:
         self._running, self._board = turn.id, Board()
         self._stop.clear()
+        self._consent.begin()
         self._tell_path()
         self._behind(lambda: self._work(turn))
 
     def _work(self, turn: Turn) -> None:
+        changes: dict[str, Any] = {"state": "failed"}
+        try:
+            changes = self._answered_turn(turn)
+        except KitError as error:
+            changes["problem"] = str(error)
+        except BaseException as error:  # a function that was called may leave with SystemExit
+            changes["problem"] = _said_of(error)
+        finally:
+            self._end(turn, changes)
+
+    def _answered_turn(self, turn: Turn) -> dict[str, Any]:
         from kit import connect
 
-        try:
-            history = self._turns.history(turn)
-            request = request_of(turn, history, self.settings, self._variables)
-            self._turns.change(turn.id, items=request.items, notes=request.notes)
-            screen = TurnScreen(self._tell_live, self._stop.is_set)
-            outcome = answer_turn(connect.client(), request, screen, self._ask_consent)
-            changes = {one: getattr(outcome, one) for one in ("state", "answer", "problem")}
-        except KitError as error:
-            changes = {"state": "failed", "problem": str(error)}
-        except Exception as error:  # in a thread nobody else would hear of it
-            from kit.notebook.edge import unforeseen
+        history = self._turns.history(turn)
+        request = request_of(turn, history, self.settings, self._variables)
+        self._turns.change(turn.id, items=request.items, notes=request.notes)
+        screen = TurnScreen(self._tell_live, self._stop.is_set)
+        outcome = answer_turn(connect.client(), request, screen, self._consent.ask)
+        return {one: getattr(outcome, one) for one in ("state", "answer", "problem")}
 
-            changes = {"state": "failed", "problem": str(unforeseen(error))}
+    def _end(self, turn: Turn, changes: dict[str, Any]) -> None:
+        ended = self._turns.change(turn.id, **changes)
+        chat_page.document(ended)  # drawn here: nobody has to wait for it under the lock
         with self._lock:
-            ended = self._turns.change(turn.id, **changes)
             self._running = None
             if ended.answer is not None:
                 current.last = ended.answer
             self._tell_path()
         self._keep(self._turns.path())
-
-    def _ask_consent(self, call: Any, paid: str) -> bool:
-        """Ask in the panel, and wait for what is pressed there; stopping is a no."""
-        with self._lock:
-            self._consent, self._allowed = threading.Event(), False
-            self._asked = chat_page.consent(call, paid)
-            self._tell({"consent": self._asked})
-        self._consent.wait(CONSENT_SECONDS)
-        with self._lock:
-            self._consent = self._asked = None
-            self._tell({"consent": None})
-        return self._allowed
 
     def _tell_live(self, text: str, doing: Any) -> None:
         with self._lock:
@@ -249,23 +238,45 @@ class ChatPanel:
     # -- what a page is told -----------------------------------------------------------------
 
     def _tell_path(self) -> None:
-        self._tell({**self._standing(), "turns": self._documents(self._turns.path())})
+        self._tell({**self._standing(), **self._path()})
+
+    def _tell_standing(self) -> None:
+        with self._lock:
+            self._tell(self._standing())
 
     def _standing(self) -> dict[str, Any]:
         return {
             "settings": chat_page.settings(self.settings),
             "running": self._running,
-            "consent": self._asked,
+            "consent": self._consent.question,
+            "latest": self._turns.latest,
         }
 
-    def _documents(self, turns: list[Turn]) -> list[dict[str, Any]]:
-        return [chat_page.document(turn, self._turns.siblings(turn)) for turn in turns]
+    def _path(self) -> dict[str, Any]:
+        """Which turns are shown, and those of them that no page has yet as they are."""
+        path = self._turns.path()
+        places = [(turn, self._turns.siblings(turn)) for turn in path]
+        news = [turn for turn in path if self._told.get(turn.id) is not turn]
+        self._told.update((turn.id, turn) for turn in news)
+        return {
+            "path": [
+                {"turn": turn.id, "place": there.index(turn.id) + 1, "places": len(there)}
+                for turn, there in places
+            ],
+            "turns": [chat_page.document(turn) for turn in news],
+        }
 
     # -- checks ------------------------------------------------------------------------------
 
-    def _free(self) -> None:
+    def _is_free(self, said: Mapping[str, Any]) -> bool:
+        """Whether this is to be done. Not what was pressed twice: the page had not been told yet
+        what came of the first. Raises InputError while an answer is coming."""
+        if said.get("latest") != self._turns.latest:
+            self._tell_path()
+            return False
         if self._running is not None:
             raise InputError("An answer is still coming: stop it first.")
+        return True
 
     def _named(self, said: Mapping[str, Any]) -> Turn:
         turn = self._turns.get(said.get("turn"))
@@ -301,6 +312,21 @@ _ACTS: dict[str, Callable[[ChatPanel, Mapping[str, Any]], None]] = {
 }
 
 
+def _prompt(said: Mapping[str, Any]) -> str:
+    prompt = _text(said, "text", LONGEST_PROMPT)
+    if not prompt.strip():
+        raise InputError("The prompt is empty.")
+    return prompt
+
+
+def _said_of(error: BaseException) -> str:
+    from kit.notebook.edge import unforeseen
+
+    if isinstance(error, Exception):
+        return str(unforeseen(error))
+    return f"A function that was called left with {type(error).__name__}."
+
+
 def _text(said: Mapping[str, Any], name: str, longest: int) -> str:
     value = said.get(name)
     if not isinstance(value, str):
@@ -308,9 +334,3 @@ def _text(said: Mapping[str, Any], name: str, longest: int) -> str:
     if len(value) > longest:
         raise InputError(f"That is longer than {longest:,} characters.")
     return value.encode("utf-8", "replace").decode()  # a page's text may hold half a character
-
-
-def _unused(stem: str) -> Path:
-    """A file that is not there yet: what is there is not written over."""
-    names = [f"{stem}.md", *(f"{stem}-{number}.md" for number in range(2, 100))]
-    return next(place for name in names if not (place := Path(name)).exists())

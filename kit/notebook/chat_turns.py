@@ -9,20 +9,30 @@ chosen again, with all that came after it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from kit.gateway.answer import Answer
 
-__all__ = ["Turn", "Turns", "markdown_of_turns"]
+__all__ = ["Turn", "Turns", "bundle_of_turn", "markdown_of_turns"]
+
+MOST_KEPT = 1_000
+"""Turns whose forms are kept: they are asked for at every change of the conversation."""
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 State = Literal["running", "completed", "stopped", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Turn:
-    """A prompt, and what came of it. `items`: as they were sent; `attached`: names of variables."""
+    """A prompt, and what came of it. It is itself and equals no other.
+
+    `items`: as they were sent; `attached`: names of variables.
+    """
 
     id: int
     parent: int | None
@@ -46,6 +56,11 @@ class Turns:
     def __init__(self) -> None:
         self._turns: dict[int, Turn] = {}
         self._chosen: dict[int | None, int] = {}
+
+    @property
+    def latest(self) -> int:
+        """The number of the newest turn, whether it is shown or not."""
+        return len(self._turns)
 
     def __getitem__(self, number: int) -> Turn:
         return self._turns[number]
@@ -100,14 +115,44 @@ class Turns:
         return items
 
 
+@lru_cache(maxsize=MOST_KEPT)
+def bundle_of_turn(turn: Turn) -> Mapping[str, str]:
+    """The answer as it shows itself, cleaned; {} where there is none."""
+    return turn.answer._repr_mimebundle_() if turn.answer else {}
+
+
 def markdown_of_turns(turns: list[Turn]) -> str:
-    """The chosen way as one Markdown text, cleaned."""
+    """The chosen way as one Markdown text, cleaned: nothing of a turn reaches into the next."""
+    return "\n".join(_markdown_of(turn) for turn in turns)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _markdown_of(turn: Turn) -> str:
     from kit.clean import clean_markdown
     from kit.gateway.show import markdown_of
 
-    parts: list[str] = []
-    for turn in turns:
-        attached = f"\n\n(with {', '.join(turn.attached)})" if turn.attached else ""
-        parts += ["## Question", turn.prompt + attached, "## Answer"]
-        parts.append(markdown_of(turn.answer) if turn.answer else f"({turn.problem or turn.state})")
-    return clean_markdown("\n\n".join(parts))
+    asked = turn.prompt + (f"\n\n(with {', '.join(turn.attached)})" if turn.attached else "")
+    said = markdown_of(turn.answer) if turn.answer else f"({turn.problem or turn.state})"
+    parts = (
+        "## Question",
+        _below(clean_markdown(asked)),
+        "## Answer",
+        _below(clean_markdown(said)),
+    )
+    return "".join(f"{part.rstrip()}\n\n" for part in parts)
+
+
+def _below(markdown: str) -> str:
+    """Its headings two levels down: none of them stands for a turn."""
+    lines: list[str] = []
+    fence = ""
+    for line in markdown.split("\n"):
+        mark = _FENCE.match(line)
+        if mark and not fence:
+            fence = mark[1]
+        elif mark and mark[1].startswith(fence):
+            fence = ""
+        elif not fence and line.startswith("#"):
+            line = "#" * min(len(line) - len(line.lstrip("#")) + 2, 6) + line.lstrip("#")
+        lines.append(line)
+    return "\n".join(lines)

@@ -19,6 +19,9 @@ from kit.relay.view import RunEvent
 __all__ = ["Diary", "Row"]
 
 MOST_ROWS = 300
+MOST_OF_ALL = MOST_ROWS + 20
+"""With notes: what a person should know finds room behind the last search."""
+LONGEST_PART = 400
 LONGEST_LINE = 300
 LONGEST_THOUGHTS = 20_000
 
@@ -44,7 +47,8 @@ class Diary:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
-        self.left_out = 0
+        self._left_out = 0
+        self._thought = self._thoughts = 0
         self._places: dict[Any, int] = {}
 
     def note(self, event: Any) -> None:
@@ -118,19 +122,31 @@ class Diary:
             )
 
     def _think(self, text: str) -> None:
-        place = self._places.get("thought")
-        before = self.rows[place].text if place is not None else ""
+        """In rows of a paragraph or so: the page is told the last one anew, not all of them."""
         said = "".join(one for one in text if one.isprintable() or one == "\n")
-        self._put("thought", Row("thought", (before + said)[:LONGEST_THOUGHTS]))
+        said = said[: LONGEST_THOUGHTS - self._thought]
+        self._thought += len(said)
+        if not said:
+            return
+        last = self._places.get(("thought", self._thoughts))
+        before = self.rows[last].text if last is not None else ""
+        if len(before) > LONGEST_PART:
+            self._thoughts += 1
+            before = ""
+        self._put(("thought", self._thoughts), Row("thought", before + said))
 
     def _put(self, key: Any, row: Row) -> None:
         if (place := self._places.get(key)) is not None:
             self.rows[place] = row
-        elif len(self.rows) < MOST_ROWS:
+        elif len(self.rows) < MOST_ROWS or (row.kind == "note" and len(self.rows) < MOST_OF_ALL):
             self._places[key] = len(self.rows)
             self.rows.append(row)
         else:
-            self.left_out += 1
+            self._leave_out()
+
+    def _leave_out(self) -> None:
+        self._left_out += 1
+        self.rows[MOST_ROWS - 1] = Row("note", f"{self._left_out + 1:,} more are not listed here")
 
 
 def _citations(response: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -64,8 +64,8 @@ class LiveCard:
     def close(self, ended: Facts | None = None) -> None:
         """Take it away.
 
-        ended: what it says from now on in a page that was loaded again. JupyterLab tells such a page
-        of no display that is put in its place, so that there it has to stay.
+        ended: what it says from now on in a page that was loaded again. JupyterLab does not tell
+        such a page of the display that is put in its place, so that there it has to stay.
         """
         if ended is None or not self._page.opened_again:
             self._page.close()

@@ -25,12 +25,13 @@ class Progress:
     urgent = False
     """Whether it has to be shown at once: nothing of an answer has."""
 
-    def __init__(self, started: float, diary: Diary | None = None) -> None:
-        self.diary = diary or Diary()
+    def __init__(self, started: float, before: Progress | None = None) -> None:
+        """`before`: of the turn before this one in the same conversation."""
+        self.diary = before.diary if before else Diary()
         self._started = self._heard = started
         self._doing = "waiting"
         self._model = ""
-        self._bytes = 0
+        self._bytes = before._bytes if before else 0
 
     def note(self, event: Event) -> None:
         """Take an event in."""

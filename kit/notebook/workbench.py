@@ -11,7 +11,6 @@ from typing import Any
 
 from kit.gateway.card import Card, call_card, lasted, told_arguments
 from kit.notebook.board import Facts
-from kit.notebook.diary import Diary
 from kit.notebook.progress import Progress
 from kit.relay.glance import Glance, glance_line, money, seen
 from kit.relay.view import RunEvent
@@ -42,9 +41,9 @@ class Workbench:
     """Takes what happens in; `cards` and `line` say how it stands."""
 
     def __init__(self, started: float) -> None:
-        self.diary = Diary()
         self._started = started
-        self._progress = Progress(started, self.diary)
+        self._progress = Progress(started)
+        self.diary = self._progress.diary
         self._calls: list[_Call] = []
         self._limit = ""
         self.urgent = False
@@ -54,7 +53,7 @@ class Workbench:
         """Take a happening in."""
         match happening:
             case TurnBegan():
-                self._progress = Progress(time.monotonic(), self.diary)
+                self._progress = Progress(time.monotonic(), self._progress)
             case CallBegan(call, why):
                 self.urgent = True
                 self._calls.append(_Call(call, time.monotonic(), " ".join(why.split())))
@@ -84,19 +83,27 @@ class Workbench:
 
     def facts(self, now: float) -> Facts:
         """How it stands, for a live card: what is called is what it does."""
-        facts = dataclasses.replace(self._progress.facts(now), seconds=now - self._started)
+        facts = dataclasses.replace(
+            self._progress.facts(now), seconds=now - self._started, spend=self._spend()
+        )
         running = [one for one in self._calls if one.call.seconds is None]
         if not running:
             return facts
         one = running[-1]
-        phase, spend, silent = f"{one.call.name} runs", "", facts.silent
+        phase, silent = f"{one.call.name} runs", facts.silent
         if one.asked and not one.glance:
             phase = f"{one.call.name} waits for a yes"
         if one.glance:
             phase = f"{one.call.name}: {one.glance.doing or one.glance.status}"
-            spend = money(one.glance.cost, one.glance.estimate)
             silent = max(time.time() - (one.glance.heard or time.time()), 0.0)
-        return dataclasses.replace(facts, phase=phase, spend=spend, silent=silent)
+        return dataclasses.replace(facts, phase=phase, silent=silent)
+
+    def _spend(self) -> str:
+        """What the calls have cost so far: an estimate while one of them runs."""
+        costs = [one.call.cost for one in self._calls if one.call.seconds is not None]
+        running = [one.glance for one in self._calls if one.call.seconds is None and one.glance]
+        known = [cost for cost in [*costs, *(glance.cost for glance in running)] if cost]
+        return money(sum(known) or None, estimate=any(glance.estimate for glance in running))
 
     def cards(self) -> list[Card]:
         """One for each call so far."""

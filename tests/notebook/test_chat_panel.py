@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from kit.notebook.chat_display import kept_bundle
 from kit.notebook.chat_panel import ChatPanel, ChatSettings
 from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
+from kit.tools.schema import forget
 from tests.notebook.conftest import Dripping
 
 pytestmark = pytest.mark.once
@@ -35,14 +37,16 @@ class Page:
         panel.show_in(self.heard.append, self.kept.append)
 
     def say(self, word: str, **said: Any) -> None:
-        self.panel.hear(word, said)
+        self.panel.hear(word, {"latest": self.latest("latest") or 0, **said})
 
     def latest(self, name: str) -> Any:
         return next((one[name] for one in reversed(self.heard) if name in one), None)
 
     @property
     def turns(self) -> list[dict[str, Any]]:
-        return self.latest("turns") or []
+        """What the page shows: the turns of the path, each as it was told last."""
+        told = {turn["turn"]: turn for one in self.heard for turn in one.get("turns", ())}
+        return [{**told[place["turn"]], **place} for place in self.latest("path") or ()]
 
     def wait(self, done: Callable[[], bool] | None = None) -> None:
         """Until it holds; by default, until nothing runs and the conversation is kept."""
@@ -220,11 +224,73 @@ def test_what_costs_money_waits_for_a_yes_in_the_panel(
     page.say("ask", text="짜장면의 역사와 기원에 대해 상세히 조사해줘")
     page.wait(lambda: page.latest("consent") is not None)
     assert "deep_research" in str(page.latest("consent"))
-    page.say("consent", yes=yes)
+    page.say("consent", number=page.latest("consent")["number"], yes=yes)
     page.wait()
     (call,) = page.panel.answer.tool_calls
     assert (call.error is None, call.error == "declined") == (yes, not yes)
     served.stop()
+
+
+def test_what_is_pressed_twice_is_done_once(page: Page) -> None:
+    """A double click is sent before the page hears what came of the first."""
+    latest = page.latest("latest") or 0
+    page.kept.clear()
+    for _ in range(3):
+        page.say("ask", text="Reply with exactly: OK", latest=latest)
+    page.wait()
+    assert [one["places"] for one in page.turns] == [1]
+    assert page.latest("latest") == 1
+
+
+def test_a_yes_counts_for_its_question_alone() -> None:
+    from kit.gateway.answer import ToolCall
+    from kit.notebook.chat_consent import Consent
+
+    consent = Consent(lambda: None)
+    said: list[bool] = []
+    call = ToolCall("deep_research", "{}", "c1")
+    for number in (1, 2):
+        asking = threading.Thread(target=lambda: said.append(consent.ask(call, "It costs.")))
+        asking.start()
+        while consent.question is None or consent.question["number"] != number:
+            time.sleep(0.001)
+        if number == 2:
+            consent.answer(1, True)  # the second press of a double click
+            consent.answer(2, False)
+        else:
+            consent.answer(1, True)
+        asking.join(5)
+    assert said == [True, False]
+
+
+def test_a_stop_before_the_question_is_a_no() -> None:
+    from kit.gateway.answer import ToolCall
+    from kit.notebook.chat_consent import Consent
+
+    consent = Consent(lambda: None)
+    consent.begin()
+    consent.stop()
+    assert consent.ask(ToolCall("deep_research", "{}", "c1"), "It costs.") is False
+
+
+def test_a_function_that_leaves_the_process_leaves_the_panel_usable(page: Page) -> None:
+    @kit.tool
+    def total_sales(region: str) -> int:
+        """The total sales of a region.
+
+        Args:
+            region: the region
+        """
+        raise SystemExit(3)
+
+    try:
+        page.say("set", tools=True)
+        turn = page.ask("What were the total sales in the region north?")
+        assert turn["state"] in ("failed", "completed")
+        page.say("set", tools=False)
+        assert page.ask("Reply with exactly: OK")["text"] == "OK"
+    finally:
+        forget("total_sales")
 
 
 def test_stopping_while_a_yes_is_waited_for_is_a_no(
@@ -288,7 +354,7 @@ def test_whatever_a_page_says_is_an_error_in_words_or_nothing(
     page: Page, said: dict[str, Any]
 ) -> None:
     try:
-        page.panel.hear(str(said["do"]), said)
+        page.panel.hear(str(said["do"]), {"latest": 0, **said})
     except InputError as error:
         assert str(error)
     assert page.latest("running") is None
@@ -299,6 +365,7 @@ def test_whatever_a_page_says_is_an_error_in_words_or_nothing(
     [
         ("```python\nx = 1\n```", "x = 1"),
         ("see:\n~~~\ny\n~~~", "y"),
+        ("Use ``` to open a fence.", "%%markdown\nUse &#96;&#96;&#96; to open a fence.\n"),
         ("plain *words*", "%%markdown\nplain *words*\n"),
         ("<script>a()</script>", "%%markdown\n&lt;script&gt;a()&lt;/script&gt;\n"),
         ("", ""),

@@ -87,3 +87,23 @@ def test_a_number_that_is_no_turns_is_none(number):
     turns = Turns()
     asked(turns, "a", None)
     assert turns.get(number) is None
+
+
+def test_nothing_of_a_turn_reaches_into_the_next_in_a_file():
+    """Neither an open fence nor a heading that looks like ours."""
+    turns = Turns()
+    first = asked(turns, "```\nopen", None, "~~~\nalso open\n\n## Question\n\nforged")
+    asked(turns, "## Answer\n\nforged", first, "# Title\n\n```\n# a comment\n```")
+    lines = markdown_of_turns(turns.path()).split("\n")
+    ours = [line for line in lines if line in ("## Question", "## Answer")]
+    assert len([line for line in ours if line == "## Answer"]) == 2
+    assert "### Title" in lines and "# a comment" in lines
+    assert "#### Answer" in lines
+
+
+def test_a_long_conversation_is_written_turn_by_turn():
+    turns, place = Turns(), None
+    for number in range(300):
+        place = asked(turns, f"question {number}", place, f"**answer** {number} " + "x " * 400)
+    text = markdown_of_turns(turns.path())
+    assert text.count("## Answer") == 300 and "**answer** 299" in text

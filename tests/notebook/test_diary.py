@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from kit.gateway import events
 from kit.gateway.answer import ToolCall
+from kit.notebook.board import Board, Facts
 from kit.notebook.diary import LONGEST_LINE, LONGEST_THOUGHTS, MOST_ROWS, Diary, Row
 from kit.notebook.workbench import Workbench
 from kit.relay.view import RunEvent
@@ -83,7 +85,25 @@ def test_there_are_so_many_rows_and_no_more() -> None:
     for number in range(MOST_ROWS + 7):
         diary.note(searched(query=f"query {number}"))
     assert len(diary.rows) == MOST_ROWS
-    assert diary.left_out == 7
+    assert diary.rows[-1] == Row("note", "8 more are not listed here")
+
+
+def test_what_a_person_should_know_finds_room_behind_the_last_row() -> None:
+    diary = Diary()
+    for number in range(MOST_ROWS + 7):
+        diary.note(searched(query=f"query {number}"))
+    diary.warn("The budget is spent.")
+    assert diary.rows[-1] == Row("note", "The budget is spent.")
+
+
+def test_long_thinking_is_told_in_parts() -> None:
+    """Two thousand pieces: a page is told the part that grows, and not all of it each time."""
+    board, diary, told = Board(), Diary(), 0
+    for number in range(2_000):
+        diary.note(thought(f"thought {number % 10} "))
+        told += len(json.dumps(board.news("", Facts(), diary.rows)))
+    assert "".join(row.text for row in diary.rows).count("thought") == 2_000
+    assert told < 3_000_000
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, LONG, "two\nlines", "\ud800", "a\u202eb"])

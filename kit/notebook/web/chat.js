@@ -103,6 +103,22 @@ class ChatTurn {
     if (now === this.last) return;
     this.last = now;
     this.told = told;
+    const held = this.node.contains(document.activeElement)
+      ? document.activeElement.textContent
+      : null;
+    this.fill(told, running, busy);
+    if (held !== null) this.focusOn(held);
+  }
+
+  /** Who has pressed a button finds it again where it was, or the way back to writing. */
+  focusOn(words) {
+    const same = [...this.node.querySelectorAll("button")].find(
+      (one) => one.textContent === words && !one.disabled,
+    );
+    (same || this.panel.area).focus({ preventScroll: true });
+  }
+
+  fill(told, running, busy) {
     this.node.replaceChildren(this.asked(told, busy));
     if (running) {
       this.card = this.card || new LiveCard(button("Stop", () => this.panel.say("stop")));
@@ -157,7 +173,7 @@ class ChatTurn {
       this.last = "";
       this.panel.draw();
     };
-    const send = () => this.panel.say("edit", { turn: told.turn, text: area.value });
+    const send = () => this.panel.begin("edit", { turn: told.turn, text: area.value });
     sends(area, send, leave);
     const row = make("div", "kit-actions");
     row.append(button("Ask anew", send, "kit-main"), button("Leave it", leave));
@@ -183,11 +199,11 @@ class ChatTurn {
     const row = make("div", "kit-actions");
     if (told.text) {
       row.append(
-        button("Copy", async () => this.panel.told(await copy(told.text), "Copied.")),
+        button("Copy", async () => this.panel.report(await copy(told.text), "Copied.")),
         button("To cell", () => this.toCell(told)),
       );
     }
-    const retry = button("Retry", () => this.panel.say("retry", { turn: told.turn }));
+    const retry = button("Retry", () => this.panel.begin("retry", { turn: told.turn }));
     retry.disabled = busy;
     row.append(retry);
     node.append(row);
@@ -196,9 +212,9 @@ class ChatTurn {
 
   async toCell(told) {
     const text = told.cell;
-    if (await toCell(this.node, text)) return this.panel.told(true, "Put into a cell below.");
+    if (await toCell(this.node, text)) return this.panel.report(true, "Put into a cell below.");
     const words = "This page lets nobody add cells: it is copied, paste it into one.";
-    return this.panel.told(await copy(text), words);
+    return this.panel.report(await copy(text), words);
   }
 
   close() {
@@ -210,8 +226,11 @@ class Chat {
   constructor(model) {
     this.model = model;
     this.turns = new Map();
+    this.told = new Map();
     this.path = [];
+    this.latest = 0;
     this.running = null;
+    this.waiting = false;
     this.attached = [];
     this.node = make("section", "kit-card kit-chat");
     this.node.setAttribute("aria-label", "Chat");
@@ -296,7 +315,15 @@ class Chat {
   }
 
   say(word, more = {}) {
-    this.model.send({ do: word, ...more });
+    this.model.send({ do: word, latest: this.latest, ...more });
+  }
+
+  /** What begins an answer: once, until the kernel has said what came of it. */
+  begin(word, more) {
+    if (this.waiting || this.running !== null) return;
+    this.waiting = true;
+    this.draw();
+    this.say(word, more);
   }
 
   set() {
@@ -310,9 +337,9 @@ class Chat {
   }
 
   send() {
-    if (this.running !== null || !this.area.value.trim()) return;
+    if (this.waiting || this.running !== null || !this.area.value.trim()) return;
     this.sent = { text: this.area.value, attached: this.attached };
-    this.say("ask", this.sent);
+    this.begin("ask", this.sent);
     this.area.value = "";
     this.attached = [];
     this.fit();
@@ -341,15 +368,37 @@ class Chat {
 
   take(news) {
     if (news.settings) this.show(news.settings);
+    if ("latest" in news) this.latest = news.latest;
     if ("running" in news) this.running = news.running;
-    if (news.turns) this.path = news.turns;
+    for (const told of news.turns || []) this.told.set(told.turn, told);
+    if (news.path) this.follow(news.path);
     if (news.models) this.names.replaceChildren(...news.models.map((one) => new Option(one, one)));
     if (news.offers) this.showOffers(news.offers);
     if ("consent" in news) this.showConsent(news.consent);
-    if (news.turns || "running" in news) this.draw();
+    if (news.problem) this.restore();
+    if (news.path || news.problem || "running" in news) this.draw();
     if (news.live) this.keepsBottom(() => this.turns.get(news.live.turn)?.live(news.live));
-    if (news.problem) this.told(false, news.problem);
-    if (news.done) this.told(true, news.done);
+    if (news.problem) this.report(false, news.problem);
+    if (news.done) this.report(true, news.done);
+  }
+
+  follow(path) {
+    this.waiting = false;
+    this.path = path.map((place) => ({ ...this.told.get(place.turn), ...place }));
+    const last = this.path.at(-1);
+    if (this.sent && (!last || last.prompt !== this.sent.text)) this.restore();
+    this.sent = null;
+  }
+
+  /** What was not taken goes back to where it was typed. */
+  restore() {
+    this.waiting = false;
+    if (!this.sent || this.area.value) return;
+    this.area.value = this.sent.text;
+    this.attached = this.sent.attached;
+    this.sent = null;
+    this.fit();
+    this.drawChips();
   }
 
   show(settings) {
@@ -373,11 +422,26 @@ class Chat {
   }
 
   showConsent(asked) {
+    if (asked && asked.number === this.asked) return;
+    this.asked = asked ? asked.number : null;
     this.consent.hidden = !asked;
     if (!asked) return;
     const row = make("div", "kit-actions");
-    const yes = button("Allow", () => this.say("consent", { yes: true }), "kit-main");
-    row.append(yes, button("Refuse", () => this.say("consent", { yes: false })));
+    const say = (yes) => {
+      for (const one of row.children) one.disabled = true;
+      this.say("consent", { number: asked.number, yes });
+    };
+    const yes = button("Allow", () => say(true), "kit-main");
+    const no = button("Refuse", () => say(false));
+    row.append(yes, no);
+    // A press that was meant for the question before must not answer this one.
+    for (const one of row.children) one.disabled = true;
+    setTimeout(() => {
+      for (const one of row.children) one.disabled = false;
+      if (this.node.contains(document.activeElement) || document.activeElement === document.body) {
+        no.focus();
+      }
+    }, 700);
     const words = asked.paid || `The model wants to call ${asked.name}.`;
     this.consent.replaceChildren(
       make("div", "kit-prompt", words),
@@ -399,7 +463,7 @@ class Chat {
       this.path.forEach((told) => {
         let turn = this.turns.get(told.turn);
         if (!turn) this.turns.set(told.turn, (turn = new ChatTurn(this)));
-        turn.take(told, told.turn === this.running, this.running !== null);
+        turn.take(told, told.turn === this.running, this.waiting || this.running !== null);
       });
       const nodes = this.path.map((told) => this.turns.get(told.turn).node);
       const there = [...this.log.children].filter((node) => node !== this.empty);
@@ -409,8 +473,8 @@ class Chat {
     const busy = this.running !== null;
     this.go.textContent = busy ? "Stop" : "Send";
     this.go.classList.toggle("kit-main", !busy);
-    if (this.busy && !busy) this.told(true, "The answer has ended.");
-    if (!this.busy && busy) this.told(true, "");
+    if (this.busy && !busy) this.report(true, "The answer has ended.");
+    if (!this.busy && busy) this.report(true, "");
     this.busy = busy;
   }
 
@@ -422,7 +486,7 @@ class Chat {
     if (atEnd) this.log.scrollTop = this.log.scrollHeight;
   }
 
-  told(well, words) {
+  report(well, words) {
     this.status.textContent = well === false && !words ? "That did not work." : words;
     this.status.classList.toggle("kit-problem", !well);
   }

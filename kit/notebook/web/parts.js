@@ -170,9 +170,7 @@ class Happenings {
 
   put(place, row) {
     if (row.kind === "thought") {
-      this.thoughts.fold.hidden = false;
-      this.thoughts.body.className = "kit-thoughts";
-      this.thoughts.body.textContent = row.text;
+      this.think(place, row.text);
       return;
     }
     const known = this.rows.get(place);
@@ -183,6 +181,20 @@ class Happenings {
       this.sources.body.append(node);
     } else this.list.append(node);
     this.rows.set(place, node);
+  }
+
+  think(place, text) {
+    this.thoughts.fold.hidden = false;
+    this.thoughts.body.className = "kit-thoughts";
+    const known = this.rows.get(place);
+    const node = known || make("span");
+    if (!known) {
+      this.thoughts.body.append(node);
+      this.rows.set(place, node);
+    }
+    if (text.startsWith(node.textContent)) {
+      node.append(text.slice(node.textContent.length));
+    } else node.textContent = text;
   }
 
   row(row) {
