@@ -124,12 +124,15 @@ def answer_turn(client: Any, request: Request, screen: TurnScreen, ask: Any) -> 
             follow(stream, _progress(request.works), screen)
             return Outcome("completed", stream.answer)
     except KeyboardInterrupt:
-        partial = unfinished(stream.partial if stream else None, "stopped")
-        return Outcome("stopped", partial if partial and partial.text else None)
+        return Outcome("stopped", _kept(unfinished(stream.partial if stream else None, "stopped")))
     except KitError as error:
         partial = unfinished(error.answer or (stream.partial if stream else None), "broken off")
-        kept = partial if partial and (partial.text or partial.tool_calls) else None
-        return Outcome("failed", kept, str(error))
+        return Outcome("failed", _kept(partial), str(error))
+
+
+def _kept(partial: Any) -> Any:
+    """What had arrived: words, or calls, of which research goes on by itself."""
+    return partial if partial and (partial.text or partial.tool_calls) else None
 
 
 def _progress(works: bool) -> Any:

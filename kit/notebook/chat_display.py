@@ -12,6 +12,9 @@ from kit.notebook.render import plain
 
 __all__ = ["display_panel", "kept_bundle"]
 
+AWAY = (
+    "A chat panel was here. Run the cell again for a new one, or trust this notebook (File menu)."
+)
 NO_WIDGETS = (
     "No widgets are shown here; in JupyterLab, Notebook and VS Code this is a panel to chat in.\n"
     "Cells do the same: ask with %%chat or %%responses, and go on with -c."
@@ -33,7 +36,7 @@ def display_panel(panel: Any) -> None:
     kept = DisplayHandle()
     # First, because a page says hello in another thread, as soon as it is shown.
     panel.show_in(page.tell, lambda turns: kept.update(kept_bundle(turns), raw=True))
-    publish_display_data({"text/plain": "chat panel", **page.view()})
+    publish_display_data({"text/plain": AWAY, **page.view()})
     kept.display(kept_bundle(panel.turns), raw=True)
 
 

@@ -146,6 +146,8 @@ class ChatPanel:
         if self._is_free(said):
             self._turns.choose(turn, steps if steps in (-1, 1) else 0)
             self._tell_path()
+            path = self._turns.path()
+            self._behind(lambda: self._keep(path))
 
     def _set(self, said: Mapping[str, Any]) -> None:
         api = said.get("api")

@@ -37,7 +37,7 @@ class Page(anywidget.AnyWidget):
     options = traitlets.Dict().tag(sync=True)
 
     def __init__(self, *programs: str, name: str, hear: Hear, **options: str) -> None:
-        super().__init__(_esm=_program(programs), _css=_style(programs), options=options)
+        super().__init__(_esm=_program(programs), _css=_style(), options=options)
         self._called = name
         self._hear = hear
         self._views: set[str] = set()
@@ -97,12 +97,11 @@ def _program(programs: tuple[str, ...]) -> str:
     return "\n".join(_file(f"{name}.js") for name in programs)
 
 
-def _style(programs: tuple[str, ...]) -> str:
-    """What all share, and what a program brings of its own."""
-    own = [f"{name}.css" for name in programs]
-    return "\n".join(
-        _file(name) for name in ("style.css", *own) if _folder().joinpath(name).is_file()
-    )
+@cache
+def _style() -> str:
+    """Of all widgets: a page keeps one style for a class, and the last would undress the others."""
+    names = sorted(file.name for file in _folder().iterdir() if file.name.endswith(".css"))
+    return "\n".join(_file(name) for name in sorted(names, key=lambda name: name != "style.css"))
 
 
 def _folder() -> Any:

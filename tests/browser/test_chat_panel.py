@@ -159,3 +159,31 @@ os.environ.update(LITELLM_BASE_URL=served.url, LITELLM_MODEL="sandbox",
     shown.picture("chat-tools")
     wait_until(lambda: panel.count("Retry") == 1, 60)
     shown.picture("chat-dark")
+
+
+def test_panels_do_not_undress_each_other(open_notebook: Any) -> None:
+    """One class of widgets has one style in a page: it is that of all of them."""
+    cells = [LOAD, "kit.chat_panel()", "kit.research_panel()", "kit.runs_table()"]
+    shown = open_notebook("dressed.ipynb", cells)
+    shown.run()
+    shown.output(3).locator(".kit-widget").wait_for()
+    panel = Panel(shown.output(1))
+    panel.ask("Reply with exactly: OK")
+    shown.picture("panels-together")
+    style = "node => getComputedStyle(node).whiteSpace"
+    assert panel.output.locator(".kit-prompt").evaluate(style) == "pre-wrap"
+    form = shown.output(2).locator(".kit-form").first
+    assert form.evaluate("node => getComputedStyle(node).display") == "flex"
+
+
+def test_keys_in_a_panel_are_no_commands_of_the_notebook(open_notebook: Any) -> None:
+    """Also with the focus on a button; but the notebook can still be saved."""
+    shown, panel = open_panel(open_notebook, "focus.ipynb")
+    before = shown.page.evaluate(SOURCES)
+    for name in ("Clear", "To Markdown", "Send"):
+        panel.output.get_by_role("button", name=name).focus()
+        shown.page.keyboard.type("abdd")
+    assert shown.page.evaluate(SOURCES) == before
+    shown.page.keyboard.press("Control+s")
+    dirty = "() => window.jupyterapp.shell.currentWidget.context.model.dirty"
+    wait_until(lambda: not shown.page.evaluate(dirty), 10)

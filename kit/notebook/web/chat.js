@@ -234,7 +234,6 @@ class Chat {
     this.attached = [];
     this.node = make("section", "kit-card kit-chat");
     this.node.setAttribute("aria-label", "Chat");
-    this.node.dataset.lmSuppressShortcuts = "true";
     this.log = make("div", "kit-log");
     this.log.setAttribute("role", "log");
     this.log.setAttribute("aria-live", "off");
@@ -340,6 +339,7 @@ class Chat {
     if (this.waiting || this.running !== null || !this.area.value.trim()) return;
     this.sent = { text: this.area.value, attached: this.attached };
     this.begin("ask", this.sent);
+    this.area.focus();
     this.area.value = "";
     this.attached = [];
     this.fit();
@@ -473,7 +473,8 @@ class Chat {
     const busy = this.running !== null;
     this.go.textContent = busy ? "Stop" : "Send";
     this.go.classList.toggle("kit-main", !busy);
-    if (this.busy && !busy) this.report(true, "The answer has ended.");
+    const whole = this.path.at(-1)?.state === "completed";
+    if (this.busy && !busy) this.report(true, whole ? "The answer is there." : "");
     if (!this.busy && busy) this.report(true, "");
     this.busy = busy;
   }
@@ -506,6 +507,7 @@ export default {
     el.classList.add("kit-widget");
     const chat = new Chat(model);
     el.append(chat.node);
+    const release = keepKeys(chat.node);
     const leave = connect(
       model,
       (news) => chat.take(news),
@@ -513,6 +515,7 @@ export default {
     );
     return () => {
       leave();
+      release();
       chat.close();
     };
   },

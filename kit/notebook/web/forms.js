@@ -116,10 +116,3 @@ class Parts {
     }
   }
 }
-
-/** JupyterLab has keys of its own for a notebook: of ours, only text may be typed to it. */
-function keepKeys(node) {
-  node.addEventListener("focusin", ({ target }) => {
-    if (!target.matches("input, textarea")) target.dataset.lmSuppressShortcuts = "true";
-  });
-}

@@ -11,6 +11,7 @@ export default {
       sure ? twice("Stop", sure, stop) : button("Stop", stop),
     );
     el.append(card.node);
+    const release = keepKeys(card.node);
     const leave = connect(
       model,
       (news) => card.take(news),
@@ -18,6 +19,7 @@ export default {
     );
     return () => {
       leave();
+      release();
       card.close();
     };
   },

@@ -210,7 +210,7 @@ class Happenings {
 
 const STATES = {
   running: ["◌", "running"],
-  pending: ["◌", "waiting"],
+  pending: ["◌", "pending"],
   queued: ["◌", "queued"],
   completed: ["✓", "completed"],
   failed: ["✕", "failed"],
@@ -278,6 +278,19 @@ class Standing {
   close() {
     clearInterval(this.timer);
   }
+}
+
+/** Keys that are pressed in a widget are its own, and no commands of the notebook: only with Ctrl or
+ * Cmd they still are, so that the notebook can be saved. JupyterLab asks the element that has the
+ * focus, so it is told there, before it asks. */
+function keepKeys(root) {
+  const tell = (event) => {
+    if (!root.contains(event.target)) return;
+    if (event.ctrlKey || event.metaKey) delete event.target.dataset.lmSuppressShortcuts;
+    else event.target.dataset.lmSuppressShortcuts = "true";
+  };
+  window.addEventListener("keydown", tell, true);
+  return () => window.removeEventListener("keydown", tell, true);
 }
 
 const LOST = "The kernel has gone: run the cell again.";
