@@ -1,11 +1,11 @@
 # Every target makes and refreshes .venv by itself. The work is in scripts/, in Python;
 # scripts/python finds the one to run it with.
 
-.PHONY: help lab test check notebooks lock test-local bench format
+.PHONY: help lab test check notebooks lock test-local test-gateway bench format
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):  *## /\1#/p' Makefile | awk -F'#' '{ printf "make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):  *## /\1#/p' Makefile | awk -F'#' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 lab:  ## open JupyterLab; ARGS="--no-browser --port 8899" are passed on
 	@scripts/python scripts/lab.py $(ARGS)
@@ -36,6 +36,12 @@ test-local:  ## bring the small local model and test with it
 	@scripts/python scripts/environment.py dev
 	@.venv/bin/python scripts/local_model.py
 	@.venv/bin/python -m pytest -q -m local_model --no-skips tests
+
+test-gateway:  ## bring LiteLLM, Redis and the local model, and test with them
+	@scripts/python scripts/environment.py dev
+	@.venv/bin/python scripts/local_model.py
+	@.venv/bin/python scripts/gateway.py
+	@.venv/bin/python -m pytest -q -m gateway_live --no-skips $(ARGS) tests/gateway-live
 
 bench:  ## print every benchmark's figures
 	@scripts/python scripts/environment.py dev

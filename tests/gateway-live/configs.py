@@ -1,0 +1,92 @@
+"""What the proxies are configured to serve, as LiteLLM reads it.
+
+native…    the responses API, passed through to an upstream that speaks it
+bridged…   the responses API, translated to the upstream's chat completions
+others     one thing that goes wrong, each
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from living import KEY
+
+Json = dict[str, Any]
+
+FAULTS = (
+    *(
+        "429",
+        "500",
+        "429-quota",
+        "400-context",
+        "failed",
+        "cut",
+        "error-first",
+        "error-then-failed",
+    ),
+    *("empty-output", "stream-expired", "poll-404", "incomplete-tokens", "slow"),
+)
+"""Of the sandbox, behind `native:NAME` and `bridged:NAME`."""
+
+
+@dataclass(frozen=True)
+class Upstreams:
+    """Addresses that end in /v1. `quick` and `slow` are sandboxes, `model` has the local model."""
+
+    quick: str
+    slow: str
+    model: str
+    model_name: str
+    model_key: str
+
+
+def models(there: Upstreams) -> list[Json]:
+    """Both proxies serve the same models."""
+    bridge = "chat_completions/"
+    small = {"address": there.model, "key": there.model_key}
+    return [
+        _model("native", "sandbox", there.quick),
+        _model("native-research", "sandbox-research", there.quick),
+        _model("native-slow-research", "sandbox-research", there.slow),
+        _model("native-model", there.model_name, **small),
+        _model("bridged", f"{bridge}sandbox", there.quick),
+        _model("bridged-slow-research", f"{bridge}sandbox-research", there.slow),
+        _model("bridged-model", f"{bridge}{there.model_name}", **small),
+        *(_model(f"native:{one}", f"sandbox:{one}", there.quick) for one in FAULTS),
+        *(_model(f"bridged:{one}", f"{bridge}sandbox:{one}", there.quick) for one in FAULTS),
+        _model("dead", "sandbox", "http://127.0.0.1:9/v1"),
+        _model("refused-upstream-key", "sandbox", there.quick, "sk-wrong"),
+    ]
+
+
+def _model(name: str, upstream: str, address: str, key: str = "sk-any") -> Json:
+    params = {"model": f"openai/{upstream}", "api_key": key, "api_base": address}
+    return {"model_name": name, "litellm_params": params}
+
+
+def plain(there: Upstreams) -> Json:
+    """No database, no Redis: what one gets who follows the first page of LiteLLM's manual."""
+    return {
+        "model_list": models(there),
+        "litellm_settings": {
+            **{"telemetry": False, "num_retries": 0, "request_timeout": 60, "drop_params": True},
+        },
+        # one refusal would otherwise close a model to the next tests for 5 s
+        "router_settings": {"disable_cooldowns": True},
+        "general_settings": {"master_key": KEY},
+    }
+
+
+def polling(there: Upstreams, redis_port: int) -> Json:
+    """Background for every model, kept in Redis by the proxy."""
+    config = plain(there)
+    config["litellm_settings"] |= {
+        "cache": True,
+        "cache_params": {
+            **{"type": "redis", "host": "127.0.0.1", "port": redis_port},
+            "supported_call_types": [],
+        },
+        "responses": {"background_mode": {"polling_via_cache": "all", "ttl": 3600}},
+    }
+    return config
