@@ -4,7 +4,8 @@
     unknown          everything again, with the reasoning where it can be had (encrypted)
 
 Rule: what nobody knows of a gateway is tried in the way that works everywhere, and a gateway that
-promised more than it does is asked once more in that way.
+promised more than it does is asked once more in that way. That a caller names a response says
+nothing of a gateway: LiteLLM's bridge takes any id and forgets even the question.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Transcript:
         self._named = options.get("previous_response_id")
         self._responses = api == "responses"
         keeps = self._responses and options.get("store") is not False
-        self._keeps = keeps and (bool(self._named) or bool(keeps_history(client.endpoint)))
+        self._keeps = keeps and bool(keeps_history(client.endpoint))
         self._encrypted = self._responses and not self._keeps
         self._refused_reasoning = False
         self._previous: str | None = None

@@ -143,13 +143,28 @@ def test_an_answer_without_an_id_cannot_be_named(opened: Open) -> None:
 
 
 def test_a_named_response_is_gone_on_from(opened: Open) -> None:
-    """Who names one knows that this gateway keeps them."""
     played = play(
-        opened, [call("clock")], [text("Noon.")], tools=[clock], previous_response_id="resp_0"
+        opened,
+        [call("clock")],
+        [text("Noon.")],
+        identity="sandbox",
+        tools=[clock],
+        previous_response_id="resp_0",
     )
     assert summary(played.bodies) == [
         ("resp_0", None, ["user"]),
         ("resp_1", None, ["function_call_output"]),
+    ]
+
+
+def test_a_gateway_that_nobody_knows_is_told_all_since_a_named_response(opened: Open) -> None:
+    """It may take every id, this one too, and forget: LiteLLM's bridge does."""
+    played = play(
+        opened, [call("clock")], [text("Noon.")], tools=[clock], previous_response_id="resp_0"
+    )
+    assert summary(played.bodies) == [
+        ("resp_0", [ENCRYPTED], ["user"]),
+        ("resp_0", [ENCRYPTED], ["user", "function_call", "function_call_output"]),
     ]
 
 
@@ -214,6 +229,7 @@ def test_a_gateway_that_forgot_a_turn_after_a_named_response_is_told_all_since(
         [call("clock")],
         FORGOT,
         [text("Noon.")],
+        identity="sandbox",
         tools=[clock],
         previous_response_id="resp_0",
     )
