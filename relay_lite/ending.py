@@ -13,6 +13,7 @@ from typing import Any, cast
 from kit import errors
 from kit.errors import KitError
 from kit.gateway.events import Wire, error_of, objects
+from kit.gateway.refusal import failure_code
 from relay_lite.spending import Spent
 
 __all__ = ["Failed", "failed_response", "failure_of", "kept_response"]
@@ -83,7 +84,7 @@ def failed_response(raw: Wire) -> Failed:
     """The end of a run whose response ended `failed`, or `cancelled` by somebody else."""
     if raw.get("status") == "cancelled":
         return Failed("upstream_error", "The run was cancelled at the gateway.")
-    code = str(error_of(raw).get("code") or "")
+    code = failure_code(error_of(raw))
     kind = "rate_limited" if code in ("rate_limit_exceeded", "insufficient_quota") else None
     return Failed(kind or "upstream_error", f"The gateway's run failed{_because(code)}.")
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from kit.gateway.completion import items_of_completion, status_of_finish
 from kit.gateway.events import Wire, error_of, objects
-from kit.gateway.refusal import shown
+from kit.gateway.refusal import shown, unwrapped
 from kit.gateway.show import mimebundle
 
 __all__ = ["Answer", "Citation", "ToolCall", "Usage", "answer_of"]
@@ -168,7 +168,8 @@ class Answer:
         """Why the response failed, fit to be shown; None when it did not fail."""
         if not self.raw.get("error"):
             return None
-        return shown(str(error_of(self.raw).get("message") or "")) or "no reason given"
+        said = unwrapped(error_of(self.raw)).get("message")
+        return shown(str(said or "")) or "no reason given"
 
     def __str__(self) -> str:
         return self.text

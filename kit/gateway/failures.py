@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 from kit import errors
 from kit.gateway.events import Wire
-from kit.gateway.refusal import Refusal, shown
+from kit.gateway.refusal import Refusal, failure_code, shown, unwrapped
 
 __all__ = ["backoff", "error_for", "error_from", "retry_delay"]
 
@@ -34,8 +34,13 @@ _QUOTA = {
 _WRONG_KEY = {"no_db_connection", "auth_error", "invalid_api_key", "token_not_found_in_db"}
 
 
+_QUOTA_WORDS = re.compile(r"(?i)exceeded your current quota")
+"""LiteLLM's bridge passes on what a provider says, without its code."""
+
+
 def _is_quota(refusal: Refusal) -> bool:
-    return refusal.status == 429 and bool({refusal.code, refusal.kind} & _QUOTA)
+    coded = bool({refusal.code, refusal.kind} & _QUOTA)
+    return refusal.status == 429 and (coded or bool(_QUOTA_WORDS.search(refusal.message)))
 
 
 def retry_delay(attempt: int, refusal: Refusal, *, create: bool, jitter: float) -> float | None:
@@ -62,7 +67,8 @@ def error_for(
 ) -> errors.GatewayError:
     """The error of one refused request, worded for the person who made it."""
     kind, text = _kind_and_text(refusal, f"{method} {path}", model, keyed)
-    silent = refusal.message.lower() in _PHRASES or _EMPTY_WORDS.search(refusal.message)
+    unsaid = _EMPTY_WORDS.search(refusal.message) or _is_out_of_reach(refusal)
+    silent = refusal.message.lower() in _PHRASES or unsaid
     said = "" if silent else f" The gateway says: {refusal.message}"
     quote = refusal.status >= 500 and refusal.request_id
     return kind(
@@ -87,6 +93,11 @@ _EMPTY_WORDS = re.compile(
 def _kind_and_text(
     refusal: Refusal, request: str, model: str | None, keyed: bool
 ) -> tuple[_Kind, str]:
+    if refusal.passed_on and refusal.status == 401:
+        return errors.AuthenticationFailed, (
+            "The provider of the model does not accept the gateway's own key; "
+            "tell whoever runs the gateway."
+        )
     if _is_about_the_key(refusal, keyed):
         what = "does not accept the key. Check LITELLM_API_KEY" if keyed else _NO_KEY
         return errors.AuthenticationFailed, f"The gateway {what}, or run %kit login."
@@ -118,6 +129,11 @@ def _by_status(refusal: Refusal, request: str) -> tuple[_Kind, str]:
     if status < 500:
         about = f" (about `{refusal.param}`)" if refusal.param else ""
         return errors.BadRequest, f"The gateway refused the request with status {status}{about}."
+    if _is_out_of_reach(refusal):
+        return errors.ServerFailed, (
+            "The gateway cannot reach the provider of the model; try later, or tell whoever "
+            "runs the gateway."
+        )
     if status in _AGAIN or not request.startswith("POST"):
         return (
             errors.ServerFailed,
@@ -149,6 +165,7 @@ def _not_found(request: str) -> str:
 _NO_KEY = "wants a key and none is configured. Set LITELLM_API_KEY"
 _TOO_LONG = re.compile(
     r"(?i)context_length_exceeded|contextwindowexceeded|maximum context length|context size"
+    r"|exceeds the context window"
 )
 
 
@@ -164,6 +181,14 @@ def _is_about_the_key(refusal: Refusal, keyed: bool) -> bool:
     return refusal.status == 500 and not keyed and refusal.message == "Internal Server Error"
 
 
+def _is_out_of_reach(refusal: Refusal) -> bool:
+    """LiteLLM's 500 where no connection came about, so that nothing was taken."""
+    return refusal.passed_on and bool(_OUT_OF_REACH.search(refusal.message))
+
+
+_OUT_OF_REACH = re.compile(r"^Cannot connect to host|^Connection error\.?$")
+
+
 def _is_about_the_model(refusal: Refusal) -> bool:
     if refusal.code == "model_not_found":
         return True
@@ -175,8 +200,8 @@ def _is_about_the_model(refusal: Refusal) -> bool:
 
 def error_from(error: Wire, *secrets: str, status: int | None = None) -> errors.GatewayError:
     """The error of a stream's `error` frame, or of a response that ended `failed`."""
-    message = shown(str(error.get("message") or ""), *secrets)
-    code = shown(str(error.get("code") or error.get("type") or ""), *secrets)[:100] or None
+    message = shown(str(unwrapped(error).get("message") or ""), *secrets)
+    code = shown(failure_code(error), *secrets)[:100] or None
     kind = errors.ResponseFailed
     if code in _QUOTA:
         kind = errors.QuotaExceeded

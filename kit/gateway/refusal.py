@@ -18,7 +18,7 @@ from kit.errors import redact
 from kit.gateway.events import Wire, error_of
 from kit.gateway.json_text import read_json
 
-__all__ = ["Refusal", "read_refusal", "server_hint", "shown"]
+__all__ = ["Refusal", "failure_code", "read_refusal", "server_hint", "shown", "unwrapped"]
 
 LONGEST_MESSAGE = 300
 LONGEST_READ = 4_000
@@ -27,7 +27,10 @@ LONGEST_READ = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP answer that is none: `message` is fit to be shown."""
+    """An HTTP answer that is none: `message` is fit to be shown.
+
+    passed_on: it was no word of LiteLLM's own, but of the provider behind it.
+    """
 
     status: int
     message: str
@@ -37,24 +40,26 @@ class Refusal:
     request_id: str | None = None
     hint: float | None = None
     again: str | None = None
+    passed_on: bool = False
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *secrets: str) -> Refusal:
     """Read an error body. `headers`: lower-case; `secrets` are taken out of the message."""
-    error = _error_object(body)
-    wrapped = _wrapped(str(error.get("message") or ""))
-    code = shown(str(wrapped.get("code") or error.get("code") or ""), *secrets)[:100]
+    said = _error_object(body)
+    error = unwrapped(said)
+    code = shown(str(error.get("code") or ""), *secrets)[:100]
     param = error.get("param")
     request_id = headers.get("x-request-id") or headers.get("x-litellm-call-id") or ""
     return Refusal(
         status=status,
-        message=shown(str(wrapped.get("message") or error.get("message") or ""), *secrets),
+        message=shown(str(error.get("message") or ""), *secrets),
         code="" if code == str(status) else code,
-        kind=shown(str(wrapped.get("type") or error.get("type") or ""), *secrets)[:100],
+        kind=shown(str(error.get("type") or ""), *secrets)[:100],
         param=shown(param, *secrets)[:60] if isinstance(param, str) else None,
         request_id=shown(request_id, *secrets)[:200] or None,
         hint=server_hint(headers),
         again=headers.get("x-should-retry"),
+        passed_on=_EXCEPTION.match(str(said.get("message") or "")) is not None,
     )
 
 
@@ -120,8 +125,32 @@ def _error_in_frames(text: str) -> Wire | None:
     return None
 
 
+def unwrapped(error: Wire) -> Wire:
+    """`error` as the upstream had it, where LiteLLM has put that, as JSON, into its message."""
+    inner = _wrapped(str(error.get("message") or ""))
+    return {**error, **{name: value for name, value in inner.items() if value}}
+
+
+def failure_code(error: Wire) -> str:
+    """The code of a response that failed: the upstream's, or what LiteLLM's exception means.
+
+    LiteLLM's polling makes every refusal of an upstream a response that failed, with one code.
+    """
+    code = str(unwrapped(error).get("code") or error.get("type") or "")
+    named = _EXCEPTION.match(str(error.get("message") or ""))
+    if named and code in ("", "background_streaming_error"):
+        return _MEANT.get(named[1], code)
+    return code
+
+
+_EXCEPTION = re.compile(r"litellm\.(\w+(?:Error|Exception))\b")
+_MEANT = {
+    "RateLimitError": "rate_limit_exceeded",
+    "ContextWindowExceededError": "context_length_exceeded",
+}
+
+
 def _wrapped(message: str) -> Wire:
-    """The upstream's own error that LiteLLM puts, as JSON, into its message."""
     start = message.find('{"error"')
     if start < 0:
         message = message.replace('\\"', '"')

@@ -1,4 +1,4 @@
-"""43 exchanges recorded with a live gateway, served again byte for byte to the real client.
+"""50 exchanges recorded with a live gateway, served again byte for byte to the real client.
 
 Each file in tests/data/wire has a row here that says what it must come to; a file without a row
 fails. The reads of the recording (their sizes, not their waits) are kept.
@@ -18,6 +18,8 @@ import pytest
 from kit import errors
 from kit.gateway.answer import Answer, answer_of
 from kit.gateway.client import AsyncClient
+from kit.gateway.events import error_of
+from kit.gateway.failures import error_from
 from kit.settings import Endpoint, Secret
 from tests.gateway.loopback import Reader, Writer, read_request, serving
 
@@ -91,6 +93,31 @@ EXPECTED: Mapping[str, Answered | Refused | bool] = {
     "err-404-unknown-response-get": Refused(
         errors.NotFound, ("does not know that response id",), ("model=None",), status=400
     ),
+    "err-bridge-context": Refused(
+        errors.BadRequest, ("longer than the model takes", "context window"), status=400
+    ),
+    "err-bridge-quota": Refused(
+        errors.QuotaExceeded, ("used up", "waiting does not help", "current quota"), status=429
+    ),
+    "err-dead-upstream": Refused(
+        errors.ServerFailed,
+        ("cannot reach the provider", "4294a5a7-7bc4-4549-862e-67906ab7888c"),
+        ("may have taken", "Cannot connect", "REDACTED", "ssl:"),
+        status=500,
+    ),
+    "err-dead-upstream-chat": Refused(
+        errors.ServerFailed,
+        ("cannot reach the provider",),
+        ("may have taken", "Connection error"),
+        status=500,
+    ),
+    "err-upstream-key": Refused(
+        errors.AuthenticationFailed,
+        ("provider of the model", "the gateway's own key", "whoever runs the gateway"),
+        ("LITELLM_API_KEY", "%kit login"),
+        status=401,
+        code="invalid_api_key",
+    ),
     "err-invalid-json": Refused(
         errors.BadRequest, ("status 400", "Invalid JSON payload: unexpected end"), status=400
     ),
@@ -134,6 +161,8 @@ EXPECTED: Mapping[str, Answered | Refused | bool] = {
     "poll-2-get-29": Answered("in_progress", "In the heart of a bustling market square, a maj"),
     "poll-3-create-for-cancel": PENDING,
     "poll-4-cancel": Answered("cancelled", items=()),
+    "poll-429-get-failed": Answered("failed", items=()),
+    "poll-quota-get-failed": Answered("failed", items=()),
     "poll-6-delete": True,
     "poll-8-get-unknown": Refused(
         errors.NotFound, ("does not know that response id", "not found or expired"), status=404
@@ -196,6 +225,25 @@ def test_a_polled_failure_says_why_without_an_address() -> None:
     assert error.startswith("Cannot connect to host …")
     assert "127.0.0.1" not in error
     assert "SSLContext" not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("poll-429-get-failed", errors.RateLimited, "Rate limit reached for requests."),
+        ("poll-quota-get-failed", errors.QuotaExceeded, "You exceeded your current quota"),
+    ],
+)
+def test_a_refusal_that_was_polled_is_what_it_was_at_the_upstream(
+    name: str, kind: type[errors.GatewayError], words: str
+) -> None:
+    """LiteLLM gives it one code of its own, and its text as JSON within the message."""
+    raw = _response_of(name)
+    error = error_from(error_of(raw))
+    assert type(error) is kind
+    said = answer_of(raw).error
+    assert said is not None and said.startswith(words)
+    assert words in str(error) and "{" not in str(error)
 
 
 def _check_answer(answer: Answer, expected: Answered) -> None:
