@@ -185,7 +185,8 @@ class AsyncClient:
         metadata = {**given, "kit_request_id": uuid.uuid4().hex}
         body |= {"background": True, "metadata": metadata}
         answer = await self._call("POST", "/responses", body, deadline=deadline)
-        self._note(answer.id)
+        if answer.status in PENDING:  # one that has ended is not going to be known later
+            self._note(answer.id)
         return answer
 
     async def retrieve(self, id: str, *, timeout: float | None = None) -> Answer:

@@ -329,6 +329,15 @@ async def test_an_id_just_created_may_be_unknown_for_a_moment() -> None:
         assert (await client.retrieve(created.id)).status == "completed"
 
 
+async def test_an_answer_that_came_at_once_is_not_waited_for() -> None:
+    """LiteLLM's bridge ignores `background`, and keeps nothing that could be known later."""
+    async with gateway(FINE, refusal(404)) as there, there.client() as client:
+        created = await client.submit("hi")
+        with pytest.raises(errors.NotFound):
+            await client.retrieve(created.id or "")
+    assert len(there.requests) == 2
+
+
 async def test_an_id_of_another_day_is_unknown_at_once() -> None:
     sent, error = await tries(retrieve, refusal(404))
     assert (sent, type(error)) == (1, errors.NotFound)
