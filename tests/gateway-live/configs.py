@@ -32,10 +32,11 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class Upstreams:
-    """Addresses that end in /v1. `quick` and `slow` are sandboxes, `model` has the local model."""
+    """Addresses that end in /v1. `model` has the local model, the others are sandboxes."""
 
     quick: str
     slow: str
+    slowest: str
     model: str
     model_name: str
     model_key: str
@@ -51,17 +52,20 @@ def models(there: Upstreams) -> list[Json]:
         _model("native-slow-research", "sandbox-research", there.slow),
         _model("native-model", there.model_name, **small),
         _model("bridged", f"{bridge}sandbox", there.quick),
+        _model("bridged-research", f"{bridge}sandbox-research", there.quick),
         _model("bridged-slow-research", f"{bridge}sandbox-research", there.slow),
+        _model("bridged-slowest-research", f"{bridge}sandbox-research", there.slowest),
         _model("bridged-model", f"{bridge}{there.model_name}", **small),
         *(_model(f"native:{one}", f"sandbox:{one}", there.quick) for one in FAULTS),
         *(_model(f"bridged:{one}", f"{bridge}sandbox:{one}", there.quick) for one in FAULTS),
+        _model("priced", "sandbox", there.quick, input_cost_per_token=1e-5),
         _model("dead", "sandbox", "http://127.0.0.1:9/v1"),
-        _model("refused-upstream-key", "sandbox", there.quick, "sk-wrong"),
+        _model("refused-upstream-key", "sandbox", there.quick, key="sk-wrong"),
     ]
 
 
-def _model(name: str, upstream: str, address: str, key: str = "sk-any") -> Json:
-    params = {"model": f"openai/{upstream}", "api_key": key, "api_base": address}
+def _model(name: str, upstream: str, address: str, key: str = "sk-any", **prices: float) -> Json:
+    params = {"model": f"openai/{upstream}", "api_key": key, "api_base": address, **prices}
     return {"model_name": name, "litellm_params": params}
 
 

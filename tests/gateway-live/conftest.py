@@ -16,8 +16,8 @@ from kit.connect import Client
 from kit.settings import Endpoint
 from living import KEY, NewClient, Proxy, Trap, Upstream, litellm, redis
 
-SLOW = 0.2
-"""A research run takes 4 to 8 s, so that there is a middle to kill somebody in."""
+SLOW, SLOWEST = 0.3, 3.0
+"""A background run takes 6 s at the least, a streamed chat 20 s: there is a middle to kill in."""
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +37,14 @@ def slow() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="session")
+def slowest() -> Iterator[Upstream]:
+    """The sandbox, whose chat drips."""
+    upstream = Upstream(SLOWEST)
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture(scope="session")
 def small() -> Endpoint:
     """The local model's own server, which ends with this process."""
     return local.model_endpoint(settings.load())
@@ -48,12 +56,14 @@ def trap() -> Iterator[Trap]:
     one = Trap()
     yield one
     one.stop()
+    assert one.asked == [], "a proxy wanted to talk to another machine"
 
 
 @pytest.fixture(scope="session")
 def proxies(
     quick: Upstream,
     slow: Upstream,
+    slowest: Upstream,
     small: Endpoint,
     trap: Trap,
     tmp_path_factory: pytest.TempPathFactory,
@@ -61,7 +71,8 @@ def proxies(
     """LiteLLM twice: `plain`, and `polling` with its Redis. They start side by side."""
     folder: Path = tmp_path_factory.mktemp("litellm")
     assert small.api_key is not None and small.model is not None
-    there = Upstreams(quick.url, slow.url, small.base_url, small.model, small.api_key.reveal())
+    local_model = small.base_url, small.model, small.api_key.reveal()
+    there = Upstreams(quick.url, slow.url, slowest.url, *local_model)
     with ExitStack() as running, ThreadPoolExecutor(2) as starting:
         port = running.enter_context(redis(folder))
         wanted = {"plain": configs.plain(there), "polling": configs.polling(there, port)}

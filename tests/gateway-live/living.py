@@ -15,9 +15,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -29,7 +29,7 @@ from tests.gateway.loopback import free_port
 ROOT = Path(__file__).parents[2]
 LITELLM = ROOT / ".venv-gateway" / "bin" / "litellm"
 KEY = "sk-a-long-random-test-key-0123456789abcdef"
-START_SECONDS = 150.0
+START_SECONDS = 240.0
 """A proxy takes 8 s on a machine that has nothing else to do."""
 END_SECONDS = 15.0
 
@@ -38,14 +38,14 @@ NewClient = Callable[..., Client]
 http = httpx.Client(trust_env=False, timeout=30)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
-    """One request that reached an upstream."""
+    """One request that reached an upstream. `ended`: the whole answer was taken from it."""
 
     method: str
     path: str
     body: Json
-    at: float = field(default_factory=time.monotonic)
+    ended: bool = False
 
 
 class Upstream:
@@ -75,14 +75,19 @@ class Upstream:
             return await self._app(scope, receive, send)
         body = await _read(receive)
         query = f"?{query.decode()}" if (query := scope["query_string"]) else ""
-        parsed = json.loads(body or b"{}")
-        self.requests.append(Request(scope["method"], scope["path"] + query, parsed))
+        request = Request(scope["method"], scope["path"] + query, json.loads(body or b"{}"))
+        self.requests.append(request)
         whole = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def again() -> Any:
             return next(whole, None) or await receive()
 
-        await self._app(scope, again, send)
+        async def sent(message: Any) -> None:
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                request.ended = True
+
+        await self._app(scope, again, sent)
 
 
 async def _read(receive: Any) -> bytes:
@@ -92,6 +97,18 @@ async def _read(receive: Any) -> bytes:
         if not message.get("more_body"):
             break
     return body
+
+
+T = TypeVar("T")
+
+
+def until(found: Callable[[], T | None], seconds: float = 60.0) -> T:
+    """Look until there is something true."""
+    deadline = time.monotonic() + seconds
+    while not (now := found()):
+        assert time.monotonic() < deadline, f"it did not come true within {seconds:g} s"
+        time.sleep(0.1)
+    return now
 
 
 class Trap:
