@@ -49,8 +49,22 @@ KNOWN_CODES = {
     "misalignment_policy_violation": "its usage policy",
     "data_residency_mismatch": "its rules of data residency",
     "vector_store_timeout": "a file search that took too long",
+    "bad_request": "a request that its provider refused",
+    "context_length_exceeded": "a prompt that is too long for the model",
+    "invalid_api_key": "a key that its provider does not accept",
+    "model_not_found": "a model that it does not offer",
 }
 """What a gateway's code means; a code that is not here is not passed on."""
+
+KINDS = {
+    "rate_limit_exceeded": "rate_limited",
+    "insufficient_quota": "rate_limited",
+    "bad_request": "upstream_refused",
+    "context_length_exceeded": "upstream_refused",
+    "model_not_found": "upstream_refused",
+    "invalid_api_key": "authentication_failed",
+}
+"""A refusal that came as a response that failed ends a run as the refusal would have."""
 
 
 def failure_of(error: errors.KitError) -> Failed:
@@ -85,8 +99,7 @@ def failed_response(raw: Wire) -> Failed:
     if raw.get("status") == "cancelled":
         return Failed("upstream_error", "The run was cancelled at the gateway.")
     code = failure_code(error_of(raw))
-    kind = "rate_limited" if code in ("rate_limit_exceeded", "insufficient_quota") else None
-    return Failed(kind or "upstream_error", f"The gateway's run failed{_because(code)}.")
+    return Failed(KINDS.get(code, "upstream_error"), f"The gateway's run failed{_because(code)}.")
 
 
 def _because(code: str | None) -> str:

@@ -59,7 +59,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, *secrets:
         request_id=shown(request_id, *secrets)[:200] or None,
         hint=server_hint(headers),
         again=headers.get("x-should-retry"),
-        passed_on=_EXCEPTION.match(str(said.get("message") or "")) is not None,
+        passed_on=str(said.get("message") or "").startswith("litellm."),
     )
 
 
@@ -137,16 +137,21 @@ def failure_code(error: Wire) -> str:
     LiteLLM's polling makes every refusal of an upstream a response that failed, with one code.
     """
     code = str(unwrapped(error).get("code") or error.get("type") or "")
+    if code not in ("", "background_streaming_error"):
+        return code
     named = _EXCEPTION.match(str(error.get("message") or ""))
-    if named and code in ("", "background_streaming_error"):
-        return _MEANT.get(named[1], code)
-    return code
+    return _MEANT.get(named[1] or named[2], code) if named else code
 
 
-_EXCEPTION = re.compile(r"litellm\.(\w+(?:Error|Exception))\b")
+_EXCEPTION = re.compile(r"litellm\.(\w+(?:Error|Exception))\b|.{0,40}(Invalid model name passed)")
+"""How LiteLLM begins what an upstream said, and one thing of its own."""
+
 _MEANT = {
     "RateLimitError": "rate_limit_exceeded",
     "ContextWindowExceededError": "context_length_exceeded",
+    "AuthenticationError": "invalid_api_key",
+    "BadRequestError": "bad_request",
+    "Invalid model name passed": "model_not_found",
 }
 
 

@@ -1,4 +1,4 @@
-"""50 exchanges recorded with a live gateway, served again byte for byte to the real client.
+"""53 exchanges recorded with a live gateway, served again byte for byte to the real client.
 
 Each file in tests/data/wire has a row here that says what it must come to; a file without a row
 fails. The reads of the recording (their sizes, not their waits) are kept.
@@ -161,8 +161,13 @@ EXPECTED: Mapping[str, Answered | Refused | bool] = {
     "poll-2-get-29": Answered("in_progress", "In the heart of a bustling market square, a maj"),
     "poll-3-create-for-cancel": PENDING,
     "poll-4-cancel": Answered("cancelled", items=()),
-    "poll-429-get-failed": Answered("failed", items=()),
-    "poll-quota-get-failed": Answered("failed", items=()),
+    **dict.fromkeys(
+        (
+            *("poll-429-get-failed", "poll-quota-get-failed", "poll-context-get-failed"),
+            *("poll-unknown-model-get-failed", "poll-upstream-key-get-failed"),
+        ),
+        Answered("failed", items=()),
+    ),
     "poll-6-delete": True,
     "poll-8-get-unknown": Refused(
         errors.NotFound, ("does not know that response id", "not found or expired"), status=404
