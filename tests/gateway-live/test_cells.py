@@ -132,7 +132,7 @@ def test_the_model_starts_research_by_itself(model: str, ask: Ask, notebook: Ker
 
 
 def test_a_research_cell_ends_with_its_report(ask: Ask, notebook: Kernel) -> None:
-    ask("%%research --yes -o run", RESEARCH)
+    ask("%%research -o run", RESEARCH)
     assert notebook.value("run.wait().status") == "completed"
     assert notebook.value("'산둥' in run.text") is True
 

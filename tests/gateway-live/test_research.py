@@ -18,6 +18,7 @@ from living import KEY, Proxy, Upstream, until
 from tests.relay.chaos.processes import (
     PATH,
     Json,
+    Reader,
     Relay,
     Run,
     check_log,
@@ -29,8 +30,9 @@ from tests.relay.chaos.processes import (
 pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(400)]
 
 NewRelay = Callable[..., Relay]
-KILLED_WITH = 200
+TOLD = 200
 """Characters that a stream nobody can take up has told before the kill."""
+PROGRESS = ("reasoning", "search")
 
 
 @dataclass
@@ -45,9 +47,6 @@ class Way:
         """A run, and the words by which its upstream knows it."""
         question = f"What is kimchi? ({uuid.uuid4().hex})"
         return self.relay.post(self.model, research_question=question, **arguments), question
-
-    def told(self, run: Run) -> Json:
-        return self.relay.view(run)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +87,7 @@ def killed(ways: dict[str, Way]) -> dict[str, Outcome]:
     """A run of each way, whose relay was killed in the middle and started again."""
     begun = {name: way.begin() for name, way in ways.items()}
     for name, (run, _) in begun.items():
-        until(lambda name=name, run=run: _is_in_the_middle(ways[name], run))
+        _wait_for_the_middle(ways[name], run)
     for relay in {way.relay.port: way.relay for way in ways.values()}.values():
         relay.kill().start()
 
@@ -99,13 +98,14 @@ def killed(ways: dict[str, Way]) -> dict[str, Outcome]:
     return {name: outcome(ways[name], *pair) for name, pair in begun.items()}
 
 
-def _is_in_the_middle(way: Way, run: Run) -> bool:
-    """Whether it runs, and what would be lost with its relay has begun to come."""
-    view = way.told(run)
-    assert view["status"] in ("queued", "running"), view
+def _wait_for_the_middle(way: Way, run: Run) -> None:
+    """Until it runs, and what would be lost with its relay has begun to come."""
+    reader = Reader(way.relay, run).start()
     if way.model.startswith("bridged"):
-        return len(view["output_text"] or "") > KILLED_WITH
-    return view["status"] == "running" and bool(view["upstream_response_id"])
+        until(lambda: len(text_of(reader.events)) > TOLD)
+    else:
+        until(lambda: any(event["type"] in PROGRESS for event in reader.events))
+    assert not reader.done
 
 
 # -- to the end ----------------------------------------------------------------------------------
@@ -131,15 +131,16 @@ def test_a_run_ends_with_its_report(
     assert len(quick.submissions(question)) == 1
 
 
-def test_what_the_bridge_does_not_take_is_left_out_and_said(
+def test_what_the_bridge_does_not_take_is_dropped_without_a_word(
     ways: dict[str, Way], quick: Upstream
 ) -> None:
-    """`max_tool_calls` is its 500 with "unexpected keyword argument"."""
+    """So the relay cannot know that its bounds are none there."""
     there = Way(ways["bridge"].relay, "bridged-research", quick)
-    run, _ = there.begin(max_tool_calls=3)
-    view = there.relay.wait(run)
-    assert view["status"] == "completed"
-    assert "no_tool_limit" in codes(there.relay.log(run))
+    run, question = there.begin(max_tool_calls=3)
+    assert there.relay.wait(run)["status"] == "completed"
+    (sent,) = quick.submissions(question)
+    dropped = {"max_tool_calls", "background", "store", "include", "reasoning", "metadata"}
+    assert dropped.isdisjoint(sent.body)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,8 @@ def test_what_the_bridge_does_not_take_is_left_out_and_said(
         ("polling", "native:429-quota", "rate_limited"),
         ("polling", "native:cut", "upstream_error"),
         ("polling", "nobody", "upstream_refused"),
+        ("polling", "native:400-context", "upstream_refused"),
+        ("polling", "refused-upstream-key", "authentication_failed"),
     ],
 )
 def test_a_run_that_cannot_be_had_says_why(
@@ -172,7 +175,7 @@ def test_a_run_that_cannot_be_had_says_why(
 def _cancelled(way: Way) -> str:
     """A run that was cancelled in the middle; the words by which its upstream knows it."""
     run, question = way.begin()
-    until(lambda: _is_in_the_middle(way, run))
+    _wait_for_the_middle(way, run)
     path = f"{way.relay.url}{PATH}/{run.id}/cancel"
     assert http.post(path, headers=run.headers).json()["status"] == "cancelled"
     return question
@@ -211,7 +214,7 @@ def test_a_run_is_taken_over_and_ends(way: str, killed: dict[str, Outcome]) -> N
 def test_on_the_bridge_a_run_ends_with_what_had_come(killed: dict[str, Outcome]) -> None:
     got = killed["bridge"]
     assert (got.view["status"], codes(got.log)[-1]) == ("failed", "worker_lost")
-    assert len(got.view["output_text"]) > KILLED_WITH
+    assert len(got.view["output_text"]) > TOLD
     assert got.view["output_text"] == text_of(got.log)
 
 
