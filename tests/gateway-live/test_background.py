@@ -166,6 +166,18 @@ def test_what_the_upstream_refuses_is_a_response_that_failed(
     assert "litellm" not in answer.error.lower() and "{" not in answer.error
 
 
+def test_a_polled_response_says_its_cost(polling: Proxy, client: NewClient) -> None:
+    one = client("priced", at=polling.base_url)
+    assert (ended(one, one.submit(QUESTION).id).cost or 0) > 0
+
+
+@pytest.mark.parametrize("model", ["native", "bridged"])
+def test_an_object_is_polled(model: str, polling: Proxy, client: NewClient) -> None:
+    one = client(model, at=polling.base_url)
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    assert '"name"' in ended(one, one.submit(QUESTION, schema=schema).id).text
+
+
 def test_a_polled_id_cannot_be_gone_on_from(polling: Proxy, client: NewClient) -> None:
     one = client("native", at=polling.base_url)
     answer = ended(one, one.submit(QUESTION).id)

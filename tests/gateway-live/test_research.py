@@ -141,6 +141,10 @@ def test_what_the_bridge_does_not_take_is_dropped_without_a_word(
     (sent,) = quick.submissions(question)
     dropped = {"max_tool_calls", "background", "store", "include", "reasoning", "metadata"}
     assert dropped.isdisjoint(sent.body)
+    there = Way(ways["native"].relay, "native-research", quick)
+    run, question = there.begin(max_tool_calls=3)
+    assert there.relay.wait(run)["status"] == "completed"
+    assert quick.submissions(question)[0].body["max_tool_calls"] == 3
 
 
 @pytest.mark.parametrize(
