@@ -28,7 +28,7 @@ from tests.gateway.loopback import free_port
 
 ROOT = Path(__file__).parents[2]
 LITELLM = ROOT / ".venv-gateway" / "bin" / "litellm"
-KEY = "sk-a-long-random-test-key-0123456789abcdef"
+KEY = "sk-test-0123456789abcdef"
 START_SECONDS = 240.0
 """A proxy takes 8 s on a machine that has nothing else to do."""
 END_SECONDS = 15.0
