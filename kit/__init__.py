@@ -5,6 +5,7 @@
     kit.tool                a function that a model may call
     kit.research("…")       a research run that nothing kills; kit.runs() lists yours
     kit.usage()             what this session has asked, and what it took; kit.usage_chart()
+    kit.doctor()            what the gateway really does
     kit.chat_panel()        a panel to chat in
     kit.research_panel()    the same as a form; kit.runs_table() is a table of your runs
     kit.last                the last cell's Answer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kit import errors, tools
     from kit.connect import AsyncClient, Client
     from kit.connect_compatible import LiteLLMClient
+    from kit.connect_doctor import doctor
     from kit.connect_research import research, run, runs
     from kit.connect_usage import usage, usage_chart
     from kit.errors import KitError
@@ -46,6 +48,7 @@ __all__ = [
     "Run",
     "Usage",
     "chat_panel",
+    "doctor",
     "errors",
     "last",
     "load_ipython_extension",
@@ -70,6 +73,7 @@ _PLACES = {
     "Limits": "kit.tools.limits",
     "LiteLLMClient": "kit.connect_compatible",
     "chat_panel": "kit.notebook.chat",
+    "doctor": "kit.connect_doctor",
     "Run": "kit.relay.run",
     "Usage": "kit.gateway.answer",
     "research": "kit.connect_research",

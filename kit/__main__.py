@@ -9,55 +9,51 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import io
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from kit.errors import KitError, redact
+from kit.clean_terminal import complain, note, shown, unsteered, write_anything, write_nowhere
+from kit.errors import KitError
 
 __all__ = ["main"]
 
 FORMATS = ("markdown_brief", "markdown_report", "json_outline")
 
-_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters: model text must not steer the terminal it is written to."""
-
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        _complain(message)
+        complain(message)
         raise SystemExit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: this process's); the exit status."""
-    _write_anything(sys.stdout)
-    _write_anything(sys.stderr)
+    write_anything(sys.stdout)
+    write_anything(sys.stderr)
     try:
         options = _options(arguments)
-        _ask(options, _prompt(options.prompt))
+        status = _examine(options) if options.doctor else _ask(options, _prompt(options.prompt))
         if sys.stdout is not None:  # so it is where a script has closed it
             sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except BrokenPipeError:
-        _write_nowhere()
+        write_nowhere()
         return 141
     except KeyboardInterrupt:
         return 130
     except KitError as error:
-        _complain(str(error))
+        complain(str(error))
         return 1
     except Exception as error:
-        _complain(_unforeseen(error))
-        _write_nowhere()
+        complain(_unforeseen(error))
+        write_nowhere()
         return 1
-    return 0
+    return status or 0
 
 
 def _unforeseen(error: Exception) -> str:
@@ -67,12 +63,6 @@ def _unforeseen(error: Exception) -> str:
     from kit.notebook.edge import unforeseen
 
     return str(unforeseen(error))
-
-
-def _write_nowhere() -> None:
-    """What is still buffered would fail once more when the interpreter flushes at its end."""
-    with contextlib.suppress(OSError, AttributeError, ValueError):  # there is no such file at all
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -86,6 +76,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--stream", action="store_true", help="write the text as it comes")
     add("--deliverable-format", choices=FORMATS, metavar="FORMAT", help=" | ".join(FORMATS))
     add("--timeout", type=_seconds, metavar="SECONDS", help="the longest one request may take")
+    add("--doctor", action="store_true", help="try out what the gateway really does; 1: unusable")
+    add("--all", action="store_true", help="with --doctor: what may cost more as well")
+    add("--model", metavar="NAME", help="with --doctor: of this model")
+    add("--forget", action="store_true", help="with --doctor: forget what it saw")
     add("--version", action="store_true", help="print the version")
     add("prompt", nargs="?", metavar="PROMPT", help="default: what is piped in")
     options = parser.parse_args(arguments)
@@ -94,6 +88,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
         print(f"responses-kit {kit.__version__}")
         raise SystemExit(0)
+    if not options.doctor and (options.all or options.model or options.forget):
+        parser.error("--all, --model and --forget need --doctor")
+    if options.doctor and (options.prompt is not None or (options.all and options.forget)):
+        parser.error("--doctor takes no prompt, and --forget no --all")
     _check_together(parser, options)
     return options
 
@@ -133,7 +131,7 @@ def _prompt(given: str | None) -> str:
     else:
         prompt = sys.stdin.buffer.read().decode("utf-8-sig", errors="replace")
     if not prompt.strip():
-        _complain("there is no prompt; write it as the last argument, in quotes, or pipe it in")
+        complain("there is no prompt; write it as the last argument, in quotes, or pipe it in")
         raise SystemExit(2)
     return prompt
 
@@ -148,6 +146,19 @@ def _as_typed(argument: str) -> str:
         return argument
 
 
+def _examine(options: argparse.Namespace) -> int:
+    """What the gateway really does; 1 where a call would get no answer."""
+    from kit.connect_doctor import doctor, forget_seen, intent
+
+    if options.forget:
+        print(shown(forget_seen(options.model)))
+        return 0
+    note(intent(options.model, all=options.all))
+    report = doctor(options.model, all=options.all)
+    print(shown(str(report)))
+    return 0 if report.usable else 1
+
+
 def _ask(options: argparse.Namespace, prompt: str) -> None:
     if options.target == "relay":
         return _research(options, prompt)
@@ -158,7 +169,7 @@ def _ask(options: argparse.Namespace, prompt: str) -> None:
     search: dict[str, Any] = {"web_search": True} if options.web_search else {}
     with Client(timeout=options.timeout) as client:
         if options.background:
-            print(_shown(_json(client.submit(prompt, **search).raw)))
+            print(shown(_json(client.submit(prompt, **search).raw)))
         elif options.stream:
             _stream(client, options.api, prompt, search)
         elif options.api == "chat":
@@ -182,7 +193,7 @@ def _stream(client: Any, api: str, prompt: str, search: dict[str, Any]) -> None:
             for event in stream:
                 if isinstance(event, TextDelta | RefusalDelta):
                     wrote = True
-                    sys.stdout.write(_shown(event.text))
+                    sys.stdout.write(shown(event.text))
                     sys.stdout.flush()
             answer = stream.answer
     except BaseException:
@@ -233,13 +244,13 @@ def _note_research(answer: Any) -> None:
         for name in _IDS:
             with contextlib.suppress(KitError):  # the last one may have to be asked for
                 ids[name] = getattr(answer, name)
-        _note("[deep_research was called automatically]")
-        _note(json.dumps(ids))
+        note("[deep_research was called automatically]")
+        note(json.dumps(ids))
 
 
 def _note_going_on(run: Any) -> None:
     if run is not None:
-        _note(f"It goes on as {run.id}: kit.run finds it again.")
+        note(f"It goes on as {run.id}: kit.run finds it again.")
 
 
 _IDS = (
@@ -255,7 +266,7 @@ def _research(options: argparse.Namespace, prompt: str) -> None:
     form = options.deliverable_format or "markdown_brief"
     run = research(prompt, format=form, background=options.background)
     if options.background:
-        print(_shown(_json(_view(run))))
+        print(shown(_json(_view(run))))
         return
     try:
         _follow(options, run)
@@ -271,7 +282,7 @@ def _follow(options: argparse.Namespace, run: Any) -> None:
         for event in run.follow():
             if options.stream and event.text:
                 wrote = True
-                sys.stdout.write(_shown(event.text))
+                sys.stdout.write(shown(event.text))
                 sys.stdout.flush()
             _progress(event)
     finally:
@@ -279,7 +290,7 @@ def _follow(options: argparse.Namespace, run: Any) -> None:
             sys.stdout.write("\n")
     run.wait()
     if not wrote:
-        print(_shown(run.text))
+        print(shown(run.text))
 
 
 def _view(run: Any) -> dict[str, Any]:
@@ -301,34 +312,11 @@ def _progress(event: Any) -> None:
     from kit.relay.glance import Glance, seen
 
     if event.type in ("search", "page"):
-        _note(_STEERING.sub("", seen(Glance(), event, 0.0).doing))
-
-
-def _note(line: str) -> None:
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # nobody can be told
-            print(line, file=sys.stderr, flush=True)
+        note(unsteered(seen(Glance(), event, 0.0).doing))
 
 
 def _print(answer: Any) -> None:
-    print(_shown(answer.text or answer.refusal))
-
-
-def _shown(text: str) -> str:
-    """Untouched in a pipe; without control characters on a terminal."""
-    on_a_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return _STEERING.sub("", text) if on_a_terminal else text
-
-
-def _complain(message: str) -> None:
-    line = _STEERING.sub("", redact(" ".join(message.split())))
-    _note(f"Error: {line}")
-
-
-def _write_anything(stream: Any) -> None:
-    """A terminal that cannot show a character gets a stand-in, not a crash."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
+    print(shown(answer.text or answer.refusal))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from kit.connect_tools import tool_stream
 from kit.errors import ConfigError, InputError
 from kit.gateway import client as gateway
 from kit.gateway.blocking_stream import Stream
+from kit.gateway.capabilities_file import remembered
 from kit.gateway.ledger import Ledger
 from kit.gateway.options_by_name import takes_options
 from kit.gateway.proxies import Proxies
@@ -81,14 +82,16 @@ class AsyncClient(gateway.AsyncClient):
         if transport is None:
             proxies = Proxies.from_variables(found.proxies)
             transport = open_transport(ca_file=found.ca_file, proxies=proxies)
+        endpoint = _endpoint(found, base_url, model)
         super().__init__(
-            _endpoint(found, base_url, model),
+            endpoint,
             timeout=timeout,
             idle_timeout=idle_timeout,
             retries=retries,
             headers=headers,
             transport=transport,
             ledger=ledger,
+            capabilities=remembered(found.user_data, endpoint.identity),
         )
         self.settings = found
 

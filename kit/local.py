@@ -153,6 +153,7 @@ def _start_sandbox(settings: Settings) -> tuple[Endpoint, Any]:
 
 
 def _start_relay(settings: Settings, endpoint: Endpoint, relay: RelaySettings) -> tuple[Relay, Any]:
+    from kit.gateway.capabilities_file import remembered
     from kit.gateway.client import AsyncClient
     from kit.gateway.proxies import Proxies
     from kit.gateway.transport import open_transport
@@ -165,7 +166,9 @@ def _start_relay(settings: Settings, endpoint: Endpoint, relay: RelaySettings) -
     secret = secret_beside(relay)
     proxies = Proxies.from_variables(settings.proxies)
     client = AsyncClient(
-        endpoint, transport=open_transport(ca_file=settings.ca_file, proxies=proxies)
+        endpoint,
+        transport=open_transport(ca_file=settings.ca_file, proxies=proxies),
+        capabilities=remembered(settings.user_data, endpoint.identity),
     )
     engine = engine_of(relay, client, secret)
 

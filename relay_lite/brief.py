@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from kit import errors
+from kit.gateway.capabilities import NOTHING, Capabilities
 from kit.gateway.events import Wire
 
-__all__ = ["Assignment", "adapted", "body_of", "shortfalls"]
+__all__ = ["Assignment", "adapted", "body_of", "fitted", "shortfalls"]
 
 OUTLINE = "json_outline"
 
@@ -166,6 +167,19 @@ OPTIONAL = (
 _ABOUT = re.compile(r"\(about `([^`]+)`\)")
 
 
+def fitted(body: Wire, known: Capabilities, facts: Mapping[str, Any]) -> Wire:
+    """The body without what the doctor saw refused, where the run is carried on all the same.
+
+    What a run has met itself comes first: `background` stays where one went on by itself.
+    """
+    streams = known.verdict("responses stream") != "no"
+    if known.refuses("background") and facts.get("way") not in ("background", "poll") and streams:
+        return {key: value for key, value in body.items() if key != "background"}
+    if not streams and known.verdict("background") in ("yes", "partly"):
+        return {key: value for key, value in body.items() if key != "stream"}
+    return body
+
+
 def adapted(
     error: errors.GatewayError, body: Wire, facts: Mapping[str, Any]
 ) -> tuple[Wire, dict[str, Any]] | None:
@@ -201,10 +215,14 @@ def _refused(error: errors.GatewayError, body: Wire) -> str | None:
     return None
 
 
-def shortfalls(assignment: Assignment, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def shortfalls(
+    assignment: Assignment, facts: Mapping[str, Any], known: Capabilities = NOTHING
+) -> list[tuple[str, str]]:
     """What the caller does not get from this gateway: code and message of each warning."""
     dropped = _dropped(facts)
     found: list[tuple[str, str]] = []
+    if known.verdict("web search") == "no" and not known.refuses("web search"):
+        found.append(("no_web_search", "The gateway was seen to drop web searches without a word."))
     if _search(facts) == "none":
         found.append(
             ("no_web_search", "The gateway offers no web search here; the model answers alone.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kit import errors
+from kit.gateway.capabilities import Capabilities
 from kit.gateway.events import Event
 from relay_lite.brief import Assignment
 from relay_lite.ending import Failed
@@ -103,6 +104,11 @@ class Course:
     @property
     def mode(self) -> str:
         return self.hold.invocation.mode
+
+    @property
+    def seen(self) -> Capabilities:
+        """What the doctor has seen of the model."""
+        return self.upstream.client.known(self.model)
 
     @property
     def left(self) -> float:

@@ -119,6 +119,9 @@ async def _background(course: Course) -> Answer:
 async def _resumed(course: Course) -> Answer | None:
     """Take the stream up at the cursor; None when it is better to fetch the response."""
     resumes = 0
+    seen = course.seen
+    if seen.verdict("cursor") == "no" and seen.verdict("retrieve") == "yes":
+        return None
     for _ in range(MOST_RESUMES_IN_ALL):
         if course.cursor is None or resumes >= MOST_RESUMES:
             break

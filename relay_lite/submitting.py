@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from kit import errors
 from kit.gateway.events import Event, Failure, Finished, Snapshot
 from kit.gateway.stream import AsyncStream
-from relay_lite.brief import adapted, body_of, shortfalls
+from relay_lite.brief import adapted, body_of, fitted, shortfalls
 from relay_lite.course import Course
 from relay_lite.ending import Failed, failure_of
 from relay_lite.store import Draft, Fenced
@@ -38,6 +38,7 @@ async def submit(course: Course) -> AsyncStream:
     """
     await _patiently(course, lambda: _prepare(course))
     body = body_of(course.assignment, course.model, course.facts, course.hold.invocation.id)
+    body = fitted(body, course.seen, course.facts)
     told: list[dict[str, Any]] = []
     while True:
         try:
@@ -176,7 +177,7 @@ async def _accept(course: Course, events: list[Event]) -> None:
     way = _way(first) if id is not None else "plain"
     course.seen_id, course.way = id, way
     drafts = [Draft("status", {"mode": course.mode, "upstream_response_id": id})]
-    for code, message in shortfalls(course.assignment, course.facts):
+    for code, message in shortfalls(course.assignment, course.facts, course.seen):
         drafts += course.telling.warn(code, message)
     drafts += course.telling.hear(course.follow(events))
     await course.log(

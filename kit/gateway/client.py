@@ -18,13 +18,14 @@ import httpx
 from kit import errors
 from kit.gateway.answer import Answer, answer_of
 from kit.gateway.body import answer_in
+from kit.gateway.capabilities import NOTHING, Capabilities, Known
 from kit.gateway.checking import checked
 from kit.gateway.events import Wire, objects
 from kit.gateway.exchange import Exchange
 from kit.gateway.following import PENDING, followed
 from kit.gateway.ledger import Ledger
+from kit.gateway.offered import which_model
 from kit.gateway.options_by_name import takes_options
-from kit.gateway.refusal import shown
 from kit.gateway.request import checked_seconds, path_of
 from kit.gateway.stream import AsyncStream, Terms
 from kit.gateway.transport import open_transport
@@ -51,6 +52,7 @@ class AsyncClient:
     headers: sent with every request.
     transport: another httpx transport, for tests and replay.
     ledger: where it is noted what each answer took.
+    capabilities: what is known of each of the gateway's models.
 
     Every method takes the options of `kit.gateway.wire.Options` by name. Raises GatewayError and
     its kind for what the gateway does, InputError for what the caller passed.
@@ -66,8 +68,10 @@ class AsyncClient:
         headers: Mapping[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         ledger: Ledger | None = None,
+        capabilities: Known | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._known = capabilities
         self._ledger = ledger
         self._timeout = checked_seconds(timeout)
         self._idle = checked_seconds(idle_timeout, "idle_timeout") or float("inf")
@@ -89,6 +93,11 @@ class AsyncClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._exchange.aclose()
+
+    def known(self, model: str | None = None) -> Capabilities:
+        """What is known of that model, else of the configured one."""
+        name = model or self.endpoint.model or self._offered
+        return self._known(name) if self._known and name else NOTHING
 
     @takes_options
     async def chat(self, prompt: Input, **options: Unpack[Options]) -> Answer:
@@ -114,16 +123,18 @@ class AsyncClient:
             nonlocal model
             body = await self._body(api, prompt, options)
             model = body["model"]
-            body["stream"] = True
-            if api == "chat":
+            # where streams are known to break off, the answer is asked for in one piece
+            streams = self.known(model).verdict(f"{api} stream") != "no"
+            body["stream"] = streams
+            if api == "chat" and streams:
                 body.setdefault("stream_options", {"include_usage": True})
             return await self._exchange.send(
                 "POST",
                 _PATHS[api],
                 body,
                 deadline=min(deadline, time.monotonic() + A_DAY),
-                model=body["model"],
-                first_byte=self._idle,
+                model=model,
+                first_byte=self._idle if streams else max(self._idle, CALL_SECONDS),
             )
 
         def finish(answer: Answer) -> Answer:
@@ -242,7 +253,7 @@ class AsyncClient:
         if self._offered is None:
             offered = await self.models()
             if len(offered) != 1:
-                raise errors.ModelMissing(_which_model(offered, self._exchange.secrets))
+                raise errors.ModelMissing(which_model(offered, self._exchange.secrets))
             self._offered = offered[0]
         return self._offered
 
@@ -335,14 +346,3 @@ class AsyncClient:
 
 
 _PATHS: dict[Api, str] = {"responses": "/responses", "chat": "/chat/completions"}
-
-
-def _which_model(offered: list[str], secrets: tuple[str, ...]) -> str:
-    if not offered:
-        return "The gateway lists no model. Name one: set LITELLM_MODEL, or model=…"
-    names = ", ".join(shown(name, *secrets)[:80] for name in offered[:12])
-    more = f" and {len(offered) - 12} more" if len(offered) > 12 else ""
-    return (
-        f"The gateway offers several models: {names}{more}.\n"
-        "Choose one: set LITELLM_MODEL, or model=…"
-    )

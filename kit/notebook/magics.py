@@ -69,7 +69,13 @@ class KitMagics(Magics):
     def _control(self, line: str) -> None:
         from kit.notebook.control import control
 
-        print(plain(control(line, current)))
+        shown = control(line, current)
+        if isinstance(shown, str):
+            print(plain(shown))
+        else:
+            from IPython.display import display
+
+            display(shown)
 
     def _research(self, line: str, cell: str | None) -> None:
         from kit.notebook.research import control_runs, start

@@ -38,8 +38,10 @@ class Transcript:
         self._named = options.get("previous_response_id")
         self._responses = api == "responses"
         keeps = self._responses and options.get("store") is not False
-        self._keeps = keeps and bool(keeps_history(client.endpoint))
-        self._encrypted = self._responses and not self._keeps
+        known = client.known(options.get("model"))
+        self._keeps = keeps and bool(keeps_history(client.endpoint, known))
+        self._may_ask = not known.refuses("encrypted")
+        self._encrypted = self._responses and not self._keeps and self._may_ask
         self._refused_reasoning = False
         self._previous: str | None = None
         self._outputs: list[Wire] = []
@@ -68,15 +70,19 @@ class Transcript:
         """Whether to ask again, after this refusal, without what the gateway may not know."""
         if isinstance(error, errors.ModelUnknown):
             return False
-        if self._keeps and self._previous:
-            self._keeps, self._encrypted = False, True  # it took the id and forgot what was said
+        if self._keeps and self._previous:  # it took the id and forgot what was said
+            self._keeps, self._encrypted = False, self._may_ask
             return True
-        if self._encrypted and isinstance(error, errors.BadRequest):
+        if isinstance(error, errors.BadRequest) and (self._encrypted or self._has_reasoning):
             # by models without reasoning, and by a deployment that cannot read another's
             self._encrypted, self._refused_reasoning = False, True
             self._leave_reasoning_out()
             return True
         return False
+
+    @property
+    def _has_reasoning(self) -> bool:
+        return self._responses and any(one.get("type") == "reasoning" for one in self._items)
 
     def _leave_reasoning_out(self) -> None:
         self._items = [item for item in self._items if item.get("type") != "reasoning"]

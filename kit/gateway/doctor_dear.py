@@ -1,0 +1,119 @@
+"""The dear probes: a search on the web, and responses that go on in the background.
+
+Rule: they run when somebody asks for them, since what they take is not known before. What was
+begun in the background is cancelled, whatever came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from kit import errors
+from kit.gateway import doctor_verdicts as verdicts
+from kit.gateway.answer import Answer, answer_of
+from kit.gateway.capabilities import Seen
+from kit.gateway.doctor_examination import Examination
+from kit.gateway.events import Event, Finished, Snapshot, Wire
+from kit.gateway.following import PENDING
+from kit.gateway.wire import body_of
+
+__all__ = ["DEAR"]
+
+QUESTION = "Search the web: in which year was the first version of Python released? Answer briefly."
+LONG = "Count from 1 to 80, one number on each line, and write nothing else."
+SEARCH_TOKENS, LONG_TOKENS = 400, 400
+ENOUGH_EVENTS = 3
+
+
+async def search(at: Examination) -> None:
+    """One streamed answer tells of both: whether a search was done, and how its sources come."""
+    answer, events = await at.listen(
+        "responses", QUESTION, web_search=True, max_tokens=SEARCH_TOKENS
+    )
+    at.note("web search", verdicts.searched(answer))
+    at.note("citations", verdicts.citations(answer, events))
+
+
+async def background(at: Examination) -> None:
+    """Sent as the relay sends it: in the background, and streamed."""
+    body = body_of("responses", LONG, at.model, {"max_tokens": LONG_TOKENS})
+    body |= {"background": True, "stream": True}
+    try:
+        events = await _begun(at, body)
+    except errors.BadRequest:  # perhaps of both together
+        del body["stream"]
+        events = await _begun(at, body)
+    first = next((one for one in events if isinstance(one, Snapshot | Finished)), None)
+    if first is None:
+        raise errors.StreamInterrupted("The stream did not say what it is of.")
+    response = answer_of(first.response)
+    if first.raw is first.response and isinstance(first, Snapshot):  # JSON instead of a stream
+        at.note("background", Seen("partly", "polled"))
+        at.note("cursor", Seen("no", "polled"))
+    elif first.response.get("background") is True:
+        at.note("background", Seen("yes"))
+        await _cursor(at, response, events)
+    else:
+        at.note("background", Seen("no", "ignored"))
+        return
+    if response.id:
+        with contextlib.suppress(errors.KitError):
+            await at.client.cancel(response.id, timeout=at.patience.probe)
+
+
+async def _begun(at: Examination, body: Wire) -> list[Event]:
+    """The first events of a response; JSON is one event."""
+    stream = at.client.create(body, timeout=at.patience.dear, idle=at.patience.idle)
+    events: list[Event] = []
+    async with stream:
+        async for batch in stream.batches():
+            events += batch
+            if sum(one.sequence_number is not None for one in events) >= ENOUGH_EVENTS:
+                break
+    at.count([stream.partial])
+    return events
+
+
+async def _cursor(at: Examination, response: Answer, events: list[Event]) -> None:
+    """Take the stream up again behind its first event; what comes has to follow that one."""
+    numbers = [one.sequence_number for one in events if one.sequence_number is not None]
+    if not response.id or not numbers:
+        at.note("cursor", Seen("no", "unnumbered"))
+        return
+    stream = at.client.resume(
+        response.id, starting_after=numbers[0], timeout=at.patience.probe, idle=at.patience.idle
+    )
+    try:
+        async with stream:
+            event = await anext(aiter(stream), None)
+    except errors.KitError as error:
+        seen = verdicts.of_error(error)
+        at.note("cursor", seen if seen.how != "broken" else Seen("no", "broken"))
+        return
+    follows = event is not None and event.sequence_number == numbers[0] + 1
+    at.note("cursor", Seen("yes") if follows else Seen("no", "elsewhere"))
+
+
+async def cancel(at: Examination) -> None:
+    """Cancel at once, and look again some seconds later: some gateways only say so."""
+    begun = await at.client.submit(LONG, model=at.model, max_tokens=LONG_TOKENS)
+    at.count([begun])
+    if begun.status not in PENDING or not begun.id:
+        at.note("cancel", Seen("unknown", "ended"))
+        return
+    at_once = await at.client.cancel(begun.id, timeout=at.patience.probe)
+    await asyncio.sleep(at.patience.later)
+    later: Answer | None = None
+    with contextlib.suppress(errors.GatewayError):
+        later = await at.client.retrieve(begun.id, timeout=at.patience.probe)
+        at.count([later])
+    at.note("cancel", verdicts.after_cancel(at_once, later))
+
+
+DEAR = (
+    (search, ("web search", "citations"), "responses"),
+    (background, ("background", "cursor"), "responses"),
+    (cancel, ("cancel",), "background"),
+)
+"""Each with what it finds out, and what has to be there for it."""

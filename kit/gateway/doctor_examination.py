@@ -1,0 +1,154 @@
+"""One examination: the client it asks with, what has been found, and what it has taken.
+
+Rule: every probe has a time, every answer a length, and all together a sum of tokens. What is not
+noted when they are used up was not asked.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import httpx
+
+from kit import errors
+from kit.gateway.answer import Answer
+from kit.gateway.capabilities import Seen
+from kit.gateway.client import AsyncClient
+from kit.gateway.doctor_tap import Tap
+from kit.gateway.doctor_words import said
+from kit.gateway.events import Event
+from kit.gateway.ledger import Ledger
+from kit.gateway.request import headers_for, secrets_in
+from kit.gateway.wire import Api, Input
+from kit.settings import Endpoint
+
+__all__ = ["Examination", "Patience", "Spent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long is waited, in seconds, and how many tokens may go. Only tests want others.
+
+    probe, dear: for one probe. idle: of a stream's silence. later: before a cancelled response is
+    looked at again. cheap_all, dear_all: for all of a kind. tokens, dear_tokens: after which
+    nothing more is asked.
+    """
+
+    probe: float = 30.0
+    dear: float = 60.0
+    idle: float = 20.0
+    later: float = 3.0
+    look: float = 1.0
+    cheap_all: float = 180.0
+    dear_all: float = 180.0
+    tokens: int = 2_000
+    dear_tokens: int = 40_000
+
+
+SAYS = " The gateway says: "
+"""Behind it stands what is not ours, in a message of kit.gateway.failures."""
+
+
+class Spent(Exception):
+    """The answers so far have taken more tokens than all may take."""
+
+
+@dataclass
+class Examination:
+    """`note` keeps what a probe found. `model` is known once the models were listed."""
+
+    endpoint: Endpoint
+    transport: httpx.AsyncBaseTransport
+    model: str
+    patience: Patience
+    ledger: Ledger | None = None
+    seen: dict[str, tuple[Seen, str]] = field(default_factory=dict[str, tuple[Seen, str]])
+    tokens: int = 0
+    costs: dict[str, float | None] = field(default_factory=dict[str, float | None])
+    most: int = 0
+    remembered: Answer | None = None  # the response whose word the next turn is asked for
+    marker: str = field(default_factory=lambda: f"{random.choice(_WORDS)}{random.randint(10, 99)}")
+
+    def __post_init__(self) -> None:
+        self.tap = Tap(self.transport)
+        self.most = self.patience.tokens
+        self.secrets = secrets_in(headers_for(self.endpoint, self.endpoint.headers))
+        self.client = AsyncClient(
+            self.endpoint,
+            timeout=self.patience.probe,
+            idle_timeout=self.patience.idle,
+            retries=1,
+            transport=self.tap,
+            ledger=self.ledger,
+        )
+
+    def note(self, name: str, seen: Seen, detail: str = "") -> None:
+        """Keep a finding. `detail` may be the gateway's own words."""
+        self.seen[name] = replace(seen, at=time.time()), detail
+
+    def says(self, name: str) -> str:
+        """The verdict so far."""
+        return self.seen[name][0].verdict if name in self.seen else "unknown"
+
+    def words(self, error: BaseException) -> str:
+        """What the gateway says of a failure, else its first sentence."""
+        text = str(error).partition("\n")[0]
+        _, told, theirs = text.partition(SAYS)
+        return said(theirs if told else text.partition(". ")[0], *self.secrets)
+
+    async def ask(self, api: Api, prompt: Input, **options: Any) -> Answer:
+        """One answer, as short as it may be."""
+        self._check()
+        method = self.client.chat if api == "chat" else self.client.respond
+        try:
+            answer = await method(prompt, model=self.model, **options)
+        except errors.KitError as error:
+            self._count(error.answer, "whole")
+            raise
+        return self._count(answer, "whole")
+
+    async def listen(self, api: Api, prompt: Input, **options: Any) -> tuple[Answer, list[Event]]:
+        """The same as a stream, and its events."""
+        self._check()
+        events: list[Event] = []
+        stream = self.client.stream(prompt, api=api, model=self.model, **options)
+        try:
+            async with stream:
+                async for batch in stream.batches():
+                    events += batch
+        finally:
+            self._count(stream.partial, "streamed")
+        return stream.answer, events
+
+    async def turn(self, api: Api, prompt: Input, **options: Any) -> Answer:
+        """One answer in the way that the tool loop asks for it."""
+        if self.says(f"{api} stream") == "no":
+            return await self.ask(api, prompt, **options)
+        return (await self.listen(api, prompt, **options))[0]
+
+    def count(self, answers: Sequence[Answer]) -> None:
+        """Add what answers took that were asked for in another way."""
+        for answer in answers:
+            self._count(answer, "")
+
+    def _check(self) -> None:
+        if self.tokens > self.most:
+            raise Spent
+
+    def _count(self, answer: Any, way: Literal["whole", "streamed", ""]) -> Any:
+        if isinstance(answer, Answer):
+            self.tokens += answer.usage.total_tokens if answer.usage else 0
+            if way and answer.output:
+                self.costs[way] = self.costs.get(way) or answer.cost
+        return answer
+
+
+_WORDS = (
+    *("amber", "basil", "cedar", "delta", "ember", "fable", "garnet", "harbor", "island", "jasper"),
+    *("kettle", "lantern", "maple", "nectar", "olive", "pepper", "quartz", "ribbon", "saddle"),
+    *("tulip", "umber", "velvet", "willow", "yarrow", "zephyr"),
+)
