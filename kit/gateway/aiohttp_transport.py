@@ -232,6 +232,10 @@ class _Stream(httpx.AsyncByteStream):
             pool.leave()
 
 
+HANGS_UP = "llama.cpp"
+"""Says that it keeps the connection, and hangs up behind a stream: the next POST would break."""
+
+
 @functools.lru_cache(maxsize=64)
 def _client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
@@ -262,6 +266,10 @@ def _response(
     request: httpx.Request, answer: aiohttp.ClientResponse, pool: _Pool
 ) -> httpx.Response:
     headers = list(answer.raw_headers)
+    if answer.headers.get("Server") == HANGS_UP and answer.connection is not None:
+        protocol = answer.connection.protocol
+        if protocol is not None and answer.content_type == "text/event-stream":
+            protocol.force_close()
     if "Content-Encoding" in answer.headers:  # the stream is already decoded
         gone = (b"content-encoding", b"content-length")
         headers = [pair for pair in headers if pair[0].lower() not in gone]

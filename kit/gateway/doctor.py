@@ -129,6 +129,8 @@ def _conclude(at: Examination) -> None:
     """What several probes tell together."""
     if "yes" in (at.says("chat"), at.says("responses")):
         at.note("key", Seen("yes", "" if at.endpoint.api_key else "open"))
+    elif "key" not in at.seen:
+        at.note("key", Seen())
     whole, streamed = at.costs.get("whole"), at.costs.get("streamed")
     if not at.costs:
         return

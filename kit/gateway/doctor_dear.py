@@ -23,7 +23,7 @@ __all__ = ["DEAR"]
 QUESTION = "Search the web: in which year was the first version of Python released? Answer briefly."
 LONG = "Count from 1 to 80, one number on each line, and write nothing else."
 SEARCH_TOKENS, LONG_TOKENS = 400, 400
-ENOUGH_EVENTS = 3
+ENOUGH_EVENTS = 6
 
 
 async def search(at: Examination) -> None:
@@ -56,6 +56,7 @@ async def background(at: Examination) -> None:
         await _cursor(at, response, events)
     else:
         at.note("background", Seen("no", "ignored"))
+        at.note("cursor", Seen("no", "no background"))
         return
     if response.id:
         with contextlib.suppress(errors.KitError):
@@ -69,7 +70,7 @@ async def _begun(at: Examination, body: Wire) -> list[Event]:
     async with stream:
         async for batch in stream.batches():
             events += batch
-            if sum(one.sequence_number is not None for one in events) >= ENOUGH_EVENTS:
+            if len(events) >= ENOUGH_EVENTS:
                 break
     at.count([stream.partial])
     return events

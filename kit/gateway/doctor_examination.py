@@ -95,10 +95,13 @@ class Examination:
         return self.seen[name][0].verdict if name in self.seen else "unknown"
 
     def words(self, error: BaseException) -> str:
-        """What the gateway says of a failure, else its first sentence."""
+        """What the gateway says of a failure, or the network; "" where neither does."""
         text = str(error).partition("\n")[0]
         _, told, theirs = text.partition(SAYS)
-        return said(theirs if told else text.partition(". ")[0], *self.secrets)
+        if not told and not isinstance(error, errors.ConnectionFailed | errors.ConnectionBroken):
+            return ""
+        line = said(theirs if told else text.partition(". ")[0], *self.secrets)
+        return line if line.endswith((".", "…", "?", "!")) else f"{line}."
 
     async def ask(self, api: Api, prompt: Input, **options: Any) -> Answer:
         """One answer, as short as it may be."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 
 from kit import errors
 from kit.gateway import doctor_verdicts as verdicts
@@ -34,6 +35,7 @@ CALL = (
     "This is a short test of functions and of nothing else, in which one word counts. Call the "
     "function kit_number once, and after that reply with exactly: {marker}"
 )
+NUMBER_SAID = "The number is 7, and there is no other."
 FILL = "Fill in the form."
 
 NUMBER: Wire = {
@@ -54,14 +56,13 @@ MOST_NAMED = 5
 
 async def models(at: Examination) -> None:
     """Whether it answers, and the key is taken; which models there are, and when they end."""
-    https = at.endpoint.base_url.startswith("https:")
     try:
         offered = await at.client.models(timeout=at.patience.probe)
     except errors.GatewayError as error:
         if at.tap.last is None:
             raise
         at.note("reachable", Seen("yes"))  # with a no, but it answers
-        at.note("tls", Seen("yes" if https else "no"))
+        at.note("tls", _tls(at.endpoint.base_url))
         if not isinstance(error, errors.AuthenticationFailed):
             at.note("models", Seen("no"))
             return
@@ -69,11 +70,20 @@ async def models(at: Examination) -> None:
         at.note("key", verdicts.of_key_error(error, keyed=keyed))
         raise
     at.note("reachable", Seen("yes"))
-    at.note("tls", Seen("yes" if https else "no"))
+    at.note("tls", _tls(at.endpoint.base_url))
     listed = at.tap.last.object if at.tap.last else {}
     if not at.model and len(offered) == 1:
         at.model = offered[0]
     await _note_models(at, offered, listed)
+
+
+def _tls(address: str) -> Seen:
+    parts = urlsplit(address)
+    if parts.scheme == "https":
+        return Seen("yes")
+    host = parts.hostname or ""
+    here = host in ("localhost", "::1") or host.startswith("127.")
+    return Seen("no", "loopback" if here else "")
 
 
 async def _note_models(at: Examination, offered: list[str], listed: Wire) -> None:
@@ -201,7 +211,7 @@ async def _tools(at: Examination, api: Api) -> Answer:
 def _outputs(answer: Answer) -> list[Wire]:
     """One for each call: a gateway refuses a turn in which one is missing."""
     ids = [call.get("call_id") for call in answer.function_calls]
-    return [{"type": "function_call_output", "call_id": id, "output": "7"} for id in ids]
+    return [{"type": "function_call_output", "call_id": id, "output": NUMBER_SAID} for id in ids]
 
 
 async def chat_schema(at: Examination) -> None:

@@ -62,7 +62,7 @@ def of_key_error(error: errors.AuthenticationFailed, *, keyed: bool) -> Seen:
     """Why a key is not accepted."""
     if not keyed:
         return Seen("no", "missing")
-    if error.code == "no_db_connection":
+    if error.status == 400:
         return Seen("no", "no database")
     return Seen("unknown", "key") if error.status == 403 else Seen("no", "refused")
 

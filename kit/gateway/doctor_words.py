@@ -25,9 +25,10 @@ _WORDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "tls": {
         "yes": ("The connection is encrypted, and the certificate is trusted.", ""),
+        "loopback": ("The connection is plain http, and does not leave this machine.", ""),
         "no": (
             "The connection is plain http, and does not protect the key.",
-            "allows it on this machine alone, or with KIT_ALLOW_INSECURE_HTTP",
+            "allows it, since KIT_ALLOW_INSECURE_HTTP is set",
         ),
     },
     "key": {
@@ -155,7 +156,10 @@ _WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "yes": ("The model searched the web.", ""),
         "refused": ("Web search is refused.", "researches without; the report says so"),
         "dropped": ("Web search is dropped without a word.", "marks what has no source"),
-        "unknown": ("It is offered; the model did not search.", ""),
+        "unknown": (
+            "It is taken, and no search came of it: it is dropped, or the model did not search.",
+            "marks what has no source",
+        ),
     },
     "citations": {
         "yes": ("Sources come with the text.", ""),
