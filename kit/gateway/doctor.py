@@ -58,6 +58,7 @@ async def examine(
             if dear and at.says("responses") == "yes":
                 at.most = at.tokens + patience.dear_tokens
                 await _all(at, DEAR, patience.dear, patience.dear_all)
+                _conclude_dear(at)
     finally:
         await at.client.aclose()
     left = Seen("unknown", "not asked"), ""
@@ -83,13 +84,11 @@ async def _all(at: Examination, probes: tuple[Probe, ...], each: float, together
     """One after the other, as long as there is time; two without any answer are the last."""
     until, silent = time.monotonic() + together, 0
     for probe in probes:
-        _, names, needs = probe
+        _, _, needs = probe
         left = until - time.monotonic()
         if silent >= 2 or left <= 0:
             return
         if needs and at.says(needs) not in ("yes", "partly"):
-            if needs == "background" and at.says(needs) == "no":
-                at.note(names[0], Seen("no", "no background"))
             continue
         silent = silent + 1 if await _run(at, probe, min(each, left)) else 0
 
@@ -107,9 +106,9 @@ async def _run(at: Examination, probe: Probe, seconds: float) -> bool:
             seen = Seen("no", "certificate")
         elif names[0] == "reachable":
             seen = Seen("no", seen.how)
-        for name in names:
-            if name not in at.seen:
-                at.note(name, seen, words if seen.how != "key" else "")
+        left = [name for name in names if name not in at.seen]
+        for name in left[:1]:  # what failed; behind it nothing was asked
+            at.note(name, seen, words if seen.how != "key" else "")
         _note_key(at, error)
         return verdicts.unanswered(seen)
     except Spent:
@@ -140,3 +139,9 @@ def _conclude(at: Examination) -> None:
         at.note("cost", Seen("partly", "whole" if whole is not None else "streamed"))
     else:
         at.note("cost", Seen("no"))
+
+
+def _conclude_dear(at: Examination) -> None:
+    if at.says("background") == "no":
+        for name in ("cursor", "cancel"):
+            at.note(name, Seen("no", "no background"))

@@ -56,7 +56,6 @@ async def background(at: Examination) -> None:
         await _cursor(at, response, events)
     else:
         at.note("background", Seen("no", "ignored"))
-        at.note("cursor", Seen("no", "no background"))
         return
     if response.id:
         with contextlib.suppress(errors.KitError):
@@ -106,10 +105,11 @@ async def cancel(at: Examination) -> None:
     at_once = await at.client.cancel(begun.id, timeout=at.patience.probe)
     await asyncio.sleep(at.patience.later)
     later: Answer | None = None
+    polled = at.seen["background"][0].how == "polled"
     with contextlib.suppress(errors.GatewayError):
         later = await at.client.retrieve(begun.id, timeout=at.patience.probe)
         at.count([later])
-    at.note("cancel", verdicts.after_cancel(at_once, later))
+    at.note("cancel", verdicts.after_cancel(at_once, later, polled=polled))
 
 
 DEAR = (

@@ -141,7 +141,8 @@ def form(answer: Answer, marker: str) -> Seen:
     try:
         found: Any = json.loads(answer.text)
     except (ValueError, RecursionError):
-        return Seen("unknown", "short") if answer.status == "incomplete" else Seen("no", "ignored")
+        cut = answer.status == "incomplete" and answer.text.lstrip()[:1] in ("", "{")
+        return Seen("unknown", "short") if cut else Seen("no", "ignored")
     if not isinstance(found, dict):
         return Seen("no", "ignored")
     held = cast(Mapping[str, Any], found).get("word") == marker
@@ -165,14 +166,17 @@ def citations(answer: Answer, events: Sequence[Event]) -> Seen:
     return Seen("partly", "final") if answer.citations else Seen("unknown")
 
 
-def after_cancel(at_once: Answer, later: Answer | None) -> Seen:
-    """`later`: as it stood some seconds afterwards."""
+def after_cancel(at_once: Answer, later: Answer | None, *, polled: bool = False) -> Seen:
+    """`later`: as it stood some seconds afterwards.
+
+    polled: the gateway keeps the response itself, so that only its own status can be seen.
+    """
     if at_once.status not in ("cancelled", *PENDING):
         return Seen("unknown", "ended")
     if later is None:
         return Seen("yes") if at_once.status == "cancelled" else Seen("unknown")
     if later.status == "cancelled":
-        return Seen("yes")
+        return Seen("partly", "status") if polled else Seen("yes")
     return Seen("partly", "goes on")
 
 

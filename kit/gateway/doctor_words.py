@@ -149,6 +149,10 @@ _WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "cancel": {
         "yes": ("A cancelled response stays cancelled.", ""),
         "goes on": ("A response goes on after it was cancelled.", "ends it for you; it may cost"),
+        "status": (
+            "A response is marked as cancelled; what runs behind it may go on.",
+            "ends it for you; it may cost",
+        ),
         "ended": ("It was done before it could be cancelled.", ""),
         "no": ("A response cannot be cancelled.", "ends it for you; it may cost"),
     },
