@@ -7,18 +7,19 @@ may cost more has to be asked for by name. Forgetting asks nobody.
 from __future__ import annotations
 
 import contextlib
+import time
 
 from kit import connect
 from kit.blocking import run
 from kit.gateway import capabilities_file
 from kit.gateway.capabilities import Seen
-from kit.gateway.card import printable
+from kit.gateway.card import lasted, printable
 from kit.gateway.doctor import CHEAP_NAMES, DEAR_NAMES, examine
 from kit.gateway.doctor_report import Report
 from kit.gateway.proxies import Proxies
 from kit.gateway.transport import open_transport
 
-__all__ = ["doctor", "forget_seen", "intent"]
+__all__ = ["doctor", "forget_seen", "intent", "seen_last"]
 
 ABOUT_TOKENS = 700
 """Of the cheap probes: 450 with the sandbox, more with models that reason."""
@@ -65,6 +66,12 @@ def intent(model: str | None = None, *, all: bool = False) -> str:
         f"Asking {printable(endpoint.identity)}{asked}: {len(CHEAP_NAMES)} small things, about "
         f"{ABOUT_TOKENS} tokens; {more}."
     )
+
+
+def seen_last() -> str | None:
+    """How long ago the model that the cells ask was examined; None where nothing is known."""
+    seen = connect.client().inner.known().seen.values()
+    return f"{lasted(time.time() - max(one.at for one in seen))} ago" if seen else None
 
 
 def forget_seen(model: str | None = None) -> str:

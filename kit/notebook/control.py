@@ -37,6 +37,7 @@ def control(line: str, session: Session) -> Any:
 
 def _status(arguments: list[str], session: Session) -> str:
     from kit import connect
+    from kit.connect_doctor import seen_last
 
     _take(arguments, 0, "%kit status")
     status = connect.status()
@@ -48,6 +49,8 @@ def _status(arguments: list[str], session: Session) -> str:
         ("key", status.key_source or "none"),
         *((name, f"from {place}") for name, place in status.sources.items()),
     ]
+    if (seen := seen_last()) is not None:
+        rows.append(("doctor", f"%kit doctor saw it {seen}"))
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
     return "\n".join([*lines, "", _next_step(status)])

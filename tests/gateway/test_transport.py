@@ -337,6 +337,30 @@ async def test_it_sees_such_a_close_even_when_the_loop_was_blocked(
     assert seen == [b"1", b"2"]
 
 
+@pytest.mark.parametrize(("server", "connections"), [("llama.cpp", 2), ("uvicorn", 1)])
+async def test_a_connection_that_llama_hangs_up_behind_a_stream_is_not_used_again(
+    transport: httpx.AsyncBaseTransport, server: str, connections: int
+) -> None:
+    """Its server says `keep-alive`, and ends the connection some moments later."""
+    opened: list[int] = []
+    headers = ("content-type: text/event-stream", f"server: {server}")
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        opened.append(1)
+        while True:
+            await read_request(reader)
+            head, _, body = reply(b"data: {}\n\n", *headers).partition(b"\r\n\r\n")
+            for piece in (head + b"\r\n\r\n", body):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    async with serving(handle) as port:
+        for _ in range(2):
+            assert await content(await transport.handle_async_request(post(port)))
+    assert len(opened) == connections
+
+
 async def test_an_idle_connection_is_closed_after_a_while() -> None:
     transport = open_transport(idle=0.2)
     closed = asyncio.Event()

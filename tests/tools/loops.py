@@ -18,6 +18,7 @@ from typing import Any
 
 from kit import blocking
 from kit.gateway.answer import Answer
+from kit.gateway.capabilities import NOTHING, Capabilities
 from kit.gateway.client import AsyncClient
 from kit.gateway.events import Wire
 from kit.settings import Endpoint, Secret
@@ -220,14 +221,16 @@ def play(
     api: str = "responses",
     face: str = "blocking",
     identity: str = "gateway",
+    known: Capabilities = NOTHING,
     **given: Any,
 ) -> Played:
-    """One conversation, read to its end by that face."""
+    """One conversation, read to its end by that face. `known`: of the gateway's model."""
     there = opened(*replies(turns, api))
     played = Played(there)
     act = _blocking if face == "blocking" else _async
     try:
-        act(lambda: client_of(there, identity=identity), {"api": api, **given}, played)
+        about = {"identity": identity, "capabilities": lambda model: known}
+        act(lambda: client_of(there, **about), {"api": api, **given}, played)
     except BaseException as error:
         played.error = error
     return played

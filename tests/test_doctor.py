@@ -1,0 +1,171 @@
+"""The doctor for whoever is configured: in a shell, in code, and for the cells that follow."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kit
+from kit import connect
+from kit.__main__ import main
+from kit.sandbox.app import open_sandbox
+from kit.sources import user_folder
+from tests.gateway.lying import KEY, Asked, Liar, Lie, lying, refused
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Any:
+    return open_sandbox(pace=0)
+
+
+@pytest.fixture
+def there(
+    sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Lie], tuple[str, Liar]]]:
+    """Configures a gateway that tells this lie."""
+    from contextlib import ExitStack
+
+    with ExitStack() as opened:
+
+        def configure(lie: Lie) -> tuple[str, Liar]:
+            endpoint, liar = opened.enter_context(lying(lie, sandbox))
+            monkeypatch.setenv("LITELLM_BASE_URL", endpoint.base_url)
+            monkeypatch.setenv("LITELLM_API_KEY", KEY)
+            monkeypatch.setenv("LITELLM_MODEL", "sandbox")
+            return endpoint.base_url, liar
+
+        yield configure
+    connect.forget_client()
+
+
+def files() -> list[Path]:
+    return [one for one in (user_folder() / "gateways").rglob("*") if one.is_file()]
+
+
+def test_a_usable_gateway_is_status_0(there: Any, capsys: Any) -> None:
+    there(Lie())
+    assert main(["--doctor"]) == 0
+    done = capsys.readouterr()
+    assert "responses         yes" in done.out
+    assert done.err.startswith("Asking http://127.0.0.1:") and done.err.count("\n") == 1
+    assert KEY not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    "reply", [refused("No connected db.", 400, "no_db_connection"), refused("No such key", 401)]
+)
+def test_an_unusable_one_is_status_1(there: Any, capsys: Any, reply: Any) -> None:
+    there(Lie(lambda asked: reply))
+    assert main(["--doctor", "--all"]) == 1
+    done = capsys.readouterr()
+    assert "key        no" in done.out and "It cannot be used as it is" in done.out
+    assert files() == [], "what says nothing of the gateway is not remembered"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--all", "hi"],
+        ["--model", "m", "hi"],
+        ["--forget", "hi"],
+        ["--doctor", "hi"],
+        ["--doctor", "--all", "--forget"],
+    ],
+)
+def test_a_wrong_command_line_is_status_2(there: Any, capsys: Any, words: list[str]) -> None:
+    _, liar = there(Lie())
+    assert main(words) == 2
+    assert liar.asked == [] and capsys.readouterr().out == ""
+
+
+def test_all_is_asked_only_where_it_is_wanted(there: Any, capsys: Any) -> None:
+    _, liar = there(Lie())
+    assert main(["--doctor"]) == 0
+    assert not any(one.body.get("background") for one in liar.asked)
+    assert main(["--doctor", "--all"]) == 0
+    assert any(one.body.get("background") for one in liar.asked)
+
+
+def test_it_is_remembered_privately_and_without_the_key(there: Any) -> None:
+    address, _ = there(Lie())
+    kit.doctor()
+    (file,) = files()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    kept = json.loads(file.read_text())
+    assert (kept["gateway"], kept["model"]) == (address, "sandbox")
+    assert KEY not in file.read_text()
+    names = {one["name"] for one in kept["findings"]}
+    assert "history" in names and not {"key", "reachable", "models"} & names
+
+
+def test_the_loop_goes_by_what_was_seen(there: Any) -> None:
+    """The next turn names the one before where that was seen to hold, and only there."""
+
+    @kit.tool
+    def seen_number() -> int:
+        """Gives a number."""
+        return 7
+
+    def names(liar: Liar) -> list[bool]:
+        liar.asked.clear()
+        kit.Client().run_tools("Call seen_number.", tools=[seen_number], tool_choice="required")
+        return ["previous_response_id" in one.body for one in liar.asked]
+
+    def forgetting(asked: Asked) -> Any:
+        return refused("no") if asked.body.get("previous_response_id") else asked
+
+    _, honest = there(Lie())
+    assert names(honest) == [False, False], "nothing is known yet"
+    kit.doctor()
+    assert names(honest) == [False, True]
+    _, liar = there(Lie(forgetting))
+    connect.forget_client()
+    kit.doctor()
+    assert names(liar) == [False, False]
+
+
+def test_what_it_saw_of_streams_is_used_by_every_client(there: Any) -> None:
+    def unstreamed(asked: Asked) -> Any:
+        return refused("stream is broken", 400) if asked.body.get("stream") else asked
+
+    there(Lie(unstreamed))
+    report = kit.doctor()
+    assert report["responses stream"].verdict == "no" and report.usable
+    with kit.Client().stream("Reply with exactly: OK") as stream:
+        for _ in stream:
+            pass
+    assert stream.answer.text == "OK"
+
+
+def test_forgetting_asks_nobody(there: Any, capsys: Any) -> None:
+    _, liar = there(Lie())
+    kit.doctor()
+    liar.asked.clear()
+    assert main(["--doctor", "--forget"]) == 0
+    assert "is forgotten (1 model)" in capsys.readouterr().out
+    assert main(["--doctor", "--forget", "--model", "x"]) == 0
+    assert "is forgotten (0 models)" in capsys.readouterr().out
+    assert liar.asked == [] and files() == []
+
+
+def test_a_folder_that_takes_no_file_is_no_failure(there: Any) -> None:
+    there(Lie())
+    folder = user_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "gateways").write_text("in the way")
+    assert kit.doctor().usable
+
+
+def test_what_it_asks_is_counted(there: Any) -> None:
+    there(Lie())
+    before = len(connect.ledger.calls())
+    report = kit.doctor()
+    noted = connect.ledger.calls()[before:]
+    assert sum(one.usage.total_tokens for one in noted if one.usage) == report.tokens
