@@ -52,7 +52,7 @@ _WORDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "chat": {
         "yes": ("Chat completions answer.", ""),
-        "no": ("There are no chat completions.", "asks over responses: %%responses"),
+        "no": ("Chat completions are refused.", "asks over responses: %%responses"),
     },
     "chat stream": {
         "yes": ("Text comes as it is written.", ""),
@@ -73,7 +73,7 @@ _WORDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "responses": {
         "yes": ("The responses API answers.", ""),
-        "no": ("There is no responses API.", "asks over chat: %%chat; no research"),
+        "no": ("The responses API is refused.", "asks over chat: %%chat; no research"),
     },
     "responses stream": {
         "yes": ("Text comes as it is written, and the end is said.", ""),
