@@ -56,8 +56,9 @@ def distrusted(error: BaseException) -> bool:
 
 def _why(error: BaseException, secrets: tuple[str, ...]) -> str:
     for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_message:
-            return cause.verify_message
+        # aiohttp's own kind of it has no such attribute
+        if said := getattr(cause, "verify_message", None):
+            return str(said)
         for kind, words in _WORDS:
             if isinstance(cause, kind):
                 return words

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import trustme
 
+from kit import errors
+from kit.gateway.capabilities import Seen
 from kit.gateway.doctor_examination import Patience
-from kit.gateway.doctor_report import Report
+from kit.gateway.doctor_report import Report, finding
+from kit.gateway.doctor_verdicts import of_error
+from kit.gateway.doctor_words import NAMES
 from kit.settings import Endpoint, Secret
 from tests.gateway.gateways import STREAM_HEAD, frame
 from tests.gateway.loopback import Handler, Reader, Writer, read_request, reply, serving
@@ -139,6 +145,31 @@ async def test_no_key_is_shown() -> None:
     shown = json.dumps([report._repr_mimebundle_(), repr(report), report.frame.to_csv()])
     assert KEY not in shown and "sk-another" not in shown
     assert KEY not in repr(report.findings)
+
+
+async def test_a_certificate_that_nobody_trusts_is_said() -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await read_request(reader)
+
+    async with serving(handle, context) as port:
+        endpoint = Endpoint(f"https://127.0.0.1:{port}/v1", Secret(KEY), "m")
+        report = await examined(endpoint, patience=HASTY)
+    assert (report["reachable"].verdict, report["reachable"].how) == ("no", "certificate")
+    assert "SSL_CERT_FILE" in report["reachable"].instead
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_verdict_has_its_words(name: str) -> None:
+    """Whatever may go wrong with a probe, its line says something."""
+    errs = (errors.BadRequest, errors.ServerFailed, errors.TimedOut, errors.ProtocolError)
+    seen = [of_error(kind("x")) for kind in errs]
+    verdicts: list[Any] = ["yes", "no", "partly", "unknown"]
+    for one in [*seen, *(Seen(verdict) for verdict in verdicts)]:
+        found = finding(name, one)
+        assert found.means.endswith(".") and found.told
 
 
 async def test_what_a_gateway_says_stays_on_its_line() -> None:
