@@ -14,7 +14,7 @@ from typing import Any
 
 from kit.errors import InputError
 from kit.gateway.card import printable
-from kit.relay.report import link_target, one_line
+from kit.relay.report import one_line, source_link
 from kit.relay.run import Run
 
 __all__ = ["export_markdown", "export_notebook", "notebook_of"]
@@ -64,10 +64,9 @@ def _sources(run: Run) -> Iterator[str]:
     if not rows:
         yield "The gateway named no sources."
     for row in rows:
-        title = one_line(row["title"] or row["url"], LONGEST_TITLE)
         opened = "opened" if row["opened"] else "not opened"
         cited = "cited" if row["cited"] else "not cited"
-        yield f"- [{title}]({link_target(row['url'])}): {opened}, {cited}"
+        yield f"- {source_link(row['title'], row['url'])}: {opened}, {cited}"
 
 
 def _write_new(folder: Path, run: Run, ending: str, text: str) -> Path:

@@ -25,17 +25,18 @@ from kit.relay.glance import Glance, money
 from kit.relay.view import RunEvent, View
 
 __all__ = [
-    "link_target",
     "markdown_of",
     "one_line",
     "report_of",
     "save_report",
+    "source_link",
     "text_of",
 ]
 
 FORMATS = (".md", ".html", ".json")
 LONGEST_QUESTION = 500
 LONGEST_NAME = 100
+LONGEST_TITLE = 300
 STATUSES = {"pending": "queued", "running": "in_progress"}
 """What an answer calls a run's status, where the two differ."""
 
@@ -102,14 +103,14 @@ def _sources(answer: Answer) -> str:
     last = answer.text[place:] if place >= 0 else ""
     if not named or all(one.url in last for one in named.values()):
         return ""
-    lines = [f"{number}. {_source(one)}" for number, one in named.items()]
+    lines = [f"{number}. {source_link(one.title, one.url)}" for number, one in named.items()]
     return "\n".join(["## Sources", "", *lines])
 
 
-def _source(one: Citation) -> str:
+def source_link(title: str, url: str) -> str:
     """A link, where its address is one of the web; the words alone where it is not."""
-    words, address = one_line(one.title or one.url, 300), web_address(one.url)
-    return f"[{words}]({link_target(address)})" if address else words
+    words, address = one_line(title or url, LONGEST_TITLE), web_address(url)
+    return f"[{words}]({_target(address)})" if address else words
 
 
 def _json_in(text: str) -> Any:
@@ -128,7 +129,7 @@ def one_line(text: str, longest: int) -> str:
     return "".join("\\" + one if one in "[]\\`*_<>" else one for one in words)
 
 
-def link_target(url: str) -> str:
+def _target(url: str) -> str:
     """An address as the target of a link in Markdown."""
     return "".join(f"%{ord(one):02X}" if one in ' ()<>"\\' else one for one in url)
 

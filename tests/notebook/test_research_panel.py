@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from kit.notebook.research_form import FORMATS, Form, offered
 from kit.notebook.slate import Slate
 from kit.relay.run import Run
 from tests.notebook.pages import PageOf
+from tests.relay.caller import callers
 from tests.relay.caller.callers import Elsewhere
 
 pytestmark = pytest.mark.once
@@ -357,6 +359,21 @@ def test_what_a_model_wrote_is_cleaned_before_it_is_told(elsewhere: Elsewhere) -
     assert cells[0].startswith("# \\<img")  # which shows it
     for part in ("<script", "<img", "](javascript"):
         assert part not in "\n".join(cells[1:]).replace("\\<", "")
+
+
+def test_a_source_is_linked_in_a_saved_notebook_where_its_address_is_one_of_the_web(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = ["https://bank.example@evil.example/", "http://a b.example/", "https://c.example/"]
+    action = {"type": "search", "query": "x", "sources": [{"type": "url", "url": u} for u in named]}
+    item = {"type": "web_search_call", "status": "completed", "action": action}
+    monkeypatch.setattr(callers, "ITEMS", [item])
+    run = elsewhere.research()
+    elsewhere.complete(run)
+    (cell,) = [one for one in notebook_of(run.wait())["cells"] if one["id"] == "sources"]
+    assert "bank.example@evil" in cell["source"]
+    targets = re.findall(r"\]\(([^)]*)\)", cell["source"])
+    assert targets == ["https://a.example/1", "https://c.example/"]
 
 
 def test_a_closed_panel_leaves_its_run_alone(elsewhere: Elsewhere, panel: Any) -> None:
