@@ -58,6 +58,7 @@ class ResearchDesk:
             case "hello":
                 self._offer()
                 self._slate.greet()
+                self._watch_again()
                 self._price()
             case "offers":
                 self._offer()
@@ -90,6 +91,13 @@ class ResearchDesk:
         """Watch nothing any more; a run that is open goes on."""
         if self._opened is not None:
             self._opened.close()
+            self._opened = None
+
+    def _watch_again(self) -> None:
+        """A page of a panel that was closed: what became of the run meanwhile is not known."""
+        if self.run is not None and self._opened is None:
+            self._opened = OpenRun(self.run, self._slate, self._ended)
+            self._opened.begin()
 
     # -- before it starts --------------------------------------------------------------------
 

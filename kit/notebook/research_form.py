@@ -90,8 +90,9 @@ def _kind(value: Any) -> str:
     from kit.gateway.answer import Answer
     from kit.relay.run import Run
 
-    pandas = sys.modules.get("pandas")  # where nobody loaded it, nobody has a frame
-    if pandas is not None and isinstance(value, pandas.DataFrame):
+    # Where nobody has loaded pandas, or a thread is about to, nobody has a frame.
+    frame = getattr(sys.modules.get("pandas"), "DataFrame", None)
+    if frame is not None and isinstance(value, frame):
         return f"DataFrame, {len(value):,} rows"
     if isinstance(value, str):
         return f"text, {len(value):,} characters" if value.strip() else ""

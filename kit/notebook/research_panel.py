@@ -11,9 +11,8 @@ from typing import Any
 
 from kit.errors import InputError
 from kit.gateway.card import Card, bundle_of_card
-from kit.notebook import frontend
 from kit.notebook.research_desk import ResearchDesk
-from kit.notebook.still import Still
+from kit.notebook.still import Showing, Still
 from kit.relay.card import name_card, run_bundle
 from kit.relay.run import Run
 
@@ -46,11 +45,9 @@ class ResearchPanel:
     """The panel. `run` is the Run that is open in it, None before there is one."""
 
     def __init__(self, run: Run | None = None) -> None:
-        self._page: Any = None
-        self._desk = ResearchDesk(self._tell, _variables, self._shown)
-        self._still = Still(
-            "Research panel", bundle_of_card(Card("Research panel", "", ABOUT)), INSTEAD
-        )
+        still = Still("Research panel", bundle_of_card(Card("Research panel", "", ABOUT)), INSTEAD)
+        self._showing = Showing(still, PROGRAMS, name="research panel", hear=self._hear)
+        self._desk = ResearchDesk(self._showing.tell, _variables, self._shown)
         if run is not None:
             self._desk.open(run)
 
@@ -61,38 +58,22 @@ class ResearchPanel:
     def close(self) -> None:
         """Take the widget away. A run that was started goes on."""
         self._desk.close()
-        if self._page is not None:
-            self._page.close()
+        self._showing.close()
 
     def __repr__(self) -> str:
         return f"ResearchPanel({self.run.id!r})" if self.run else "ResearchPanel()"
 
     def _ipython_display_(self) -> None:
-        from IPython.core.getipython import get_ipython
-
-        self._still.display(get_ipython(), self._widget)
-
-    def _widget(self) -> dict[str, Any]:
-        from kit.notebook.page import Page
-
-        if self._page is None:
-            self._page = Page(*PROGRAMS, name="research panel", hear=self._hear)
-        return self._page.view()
+        self._showing.display()
 
     def _hear(self, word: str, said: Mapping[str, Any]) -> None:
-        if word == "hello":
-            frontend.met(busy=False)
         self._desk.hear(word, said)
-
-    def _tell(self, news: dict[str, Any]) -> None:
-        if self._page is not None:
-            self._page.tell(news)
 
     def _shown(self, run: Run) -> None:
         if run.inner.ended:
-            self._still.place(f"Research: {run.question}", dict(run._repr_mimebundle_()))
+            self._showing.place(f"Research: {run.question}", dict(run._repr_mimebundle_()))
         else:  # what stays true whatever becomes of the kernel
-            self._still.place(
+            self._showing.place(
                 f"Research: {run.question}", run_bundle(name_card(run.question, run.id))
             )
 

@@ -53,6 +53,7 @@ class RunsDesk:
         id = said.get("id")
         match word:
             case "hello":
+                self._closed = False  # it is shown again
                 self._slate.greet()
                 self.look()
             case "look":
@@ -78,8 +79,7 @@ class RunsDesk:
     def close(self) -> None:
         """Look and watch no more."""
         self._closed = True
-        if self._opened is not None:
-            self._opened.close()
+        self._close()
 
     def listed(self) -> list[Listed]:
         """The runs, each as a page is told it; the newest first."""

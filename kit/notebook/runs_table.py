@@ -13,9 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from kit.gateway.card import printable
-from kit.notebook import frontend
 from kit.notebook.runs_desk import Listed, RunsDesk
-from kit.notebook.still import Still
+from kit.notebook.still import Showing, Still
 
 __all__ = ["RunsTable", "runs_table", "table_bundle"]
 
@@ -35,44 +34,28 @@ class RunsTable:
     """The table. It looks by itself while somebody can see it."""
 
     def __init__(self) -> None:
-        self._page: Any = None
-        self._desk = RunsDesk(self._tell, self._shown)
-        self._still = Still("Research runs", table_bundle([]), INSTEAD)
+        still = Still("Research runs", table_bundle([]), INSTEAD)
+        self._showing = Showing(still, PROGRAMS, name="runs table", hear=self._hear)
+        self._desk = RunsDesk(self._showing.tell, self._shown)
 
     def close(self) -> None:
         """Take the widget away; the runs go on."""
         self._desk.close()
-        if self._page is not None:
-            self._page.close()
+        self._showing.close()
 
     def __repr__(self) -> str:
         return "RunsTable()"
 
     def _ipython_display_(self) -> None:
-        from IPython.core.getipython import get_ipython
-
         self._shown(self._desk.listed())  # so that the plain one is there without any page
-        self._still.display(get_ipython(), self._widget)
-
-    def _widget(self) -> dict[str, Any]:
-        from kit.notebook.page import Page
-
-        if self._page is None:
-            self._page = Page(*PROGRAMS, name="runs table", hear=self._hear)
-        return self._page.view()
+        self._showing.display()
 
     def _hear(self, word: str, said: Mapping[str, Any]) -> None:
-        if word == "hello":
-            frontend.met(busy=False)
         self._desk.hear(word, said)
-
-    def _tell(self, news: dict[str, Any]) -> None:
-        if self._page is not None:
-            self._page.tell(news)
 
     def _shown(self, rows: list[Listed]) -> None:
         when = time.strftime("%Y-%m-%d %H:%M")
-        self._still.place(f"Research runs: {len(rows):,}, on {when}", table_bundle(rows))
+        self._showing.place(f"Research runs: {len(rows):,}, on {when}", table_bundle(rows))
 
 
 def table_bundle(rows: list[Listed]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What stays of a widget in a notebook: a plain output beside it, for everybody without a kernel.
 
+    Still     the plain output
+    Showing   a widget together with it
     display   two outputs, the static one and the widget; the static one alone where a front end
               shows no widgets
     place     the static one is another from now on, wherever it was displayed
@@ -10,14 +12,14 @@ Rule: found by its display id, from any thread. It is folded while there is a wi
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kit.gateway.card import printable
 from kit.notebook import frontend
 from kit.notebook.render import plain
 
-__all__ = ["Still"]
+__all__ = ["Showing", "Still"]
 
 Bundle = dict[str, str]
 LONGEST_SUMMARY = 160
@@ -67,3 +69,50 @@ class Still:
         )
         folded = f"<details>{head}{bundle['text/html']}</details>"
         return {"text/plain": bundle["text/plain"], "text/html": folded}
+
+
+class Showing:
+    """A widget of these programs with its still, shown as often as it is displayed.
+
+    hear: what its pages say. Closed, it is shown anew by the next display.
+    """
+
+    def __init__(
+        self,
+        still: Still,
+        programs: tuple[str, ...],
+        *,
+        name: str,
+        hear: Callable[[str, Mapping[str, Any]], None],
+    ) -> None:
+        self.place = still.place
+        self._still, self._programs, self._name = still, programs, name
+        self._hear = hear
+        self._page: Any = None
+
+    def display(self) -> None:
+        from IPython.core.getipython import get_ipython
+
+        self._still.display(get_ipython(), self._widget)
+
+    def tell(self, news: dict[str, Any]) -> None:
+        """Tell the pages that show it."""
+        if (page := self._page) is not None:
+            page.tell(news)
+
+    def close(self) -> None:
+        page, self._page = self._page, None
+        if page is not None:
+            page.close()
+
+    def _widget(self) -> dict[str, Any]:
+        from kit.notebook.page import Page
+
+        if self._page is None:
+            self._page = Page(*self._programs, name=self._name, hear=self._heard)
+        return self._page.view()
+
+    def _heard(self, word: str, said: Mapping[str, Any]) -> None:
+        if word == "hello":
+            frontend.met(busy=False)
+        self._hear(word, said)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,13 @@ def test_variables_are_offered_by_name_and_kind(elsewhere: Elsewhere) -> None:
         {"name": "run", "kind": "a run's report"},
         {"name": "text", "kind": "text, 3 characters"},
     ]
+
+
+def test_variables_are_offered_while_a_thread_loads_pandas(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", types.ModuleType("pandas"))
+    assert offered({"text": "abc"}, {}) == [{"name": "text", "kind": "text, 3 characters"}]
 
 
 def test_three_questions_are_asked_back_and_their_answers_become_part_of_it(
