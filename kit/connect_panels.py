@@ -22,14 +22,15 @@ MOST_OFFERED = 100
 
 
 def price_of(model: str | None = None) -> str:
-    """What a run would cost, in a sentence."""
+    """What a run would cost and where it would run, in a sentence."""
     client = connect.client()
     relay = load_relay(user_data=client.inner.settings.user_data)
+    where = printable(relay.base_url or client.endpoint.identity)
     if is_free(client.endpoint, relay):
-        return "It costs nothing: it runs on this machine."
+        return f"It costs nothing: it runs on this machine ({where})."
     arguments = {"model": model} if model else {}
     cost = wait_for(told_cost, client.inner, arguments, known=relay.base_url is None)
-    return f"Start is a yes to what it costs. {cost}"
+    return f"Start is a yes to what it costs at {where}. {cost}"
 
 
 def left_open(question: str) -> list[str]:

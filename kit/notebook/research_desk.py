@@ -1,10 +1,11 @@
 """The research panel from the kernel's side: takes what its pages say, tells them what is so.
 
-    form, offers, price   what is filled in, what can go along, what it costs
+    form, offers, price   what is filled in, what can go along, what it costs (see price_tag.py)
     asked                 what is asked back, and answered on the form
     run, live, result     the run that is open (see open_run.py)
     others, compared      what it can be compared with, and the difference
-    busy, problem, said   what is being done, what went wrong, what was done
+    busy, ending, number, problem   what is being done, or was refused (see errands.py)
+    said                  what was done
 
 Rule: no browser and no IPython is needed for it. What is heard is done in a thread; nothing that
 opens a run or a gateway is ever told.
@@ -12,20 +13,20 @@ opens a run or a gateway is ever told.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kit.connect_panels import answered, ended_entries, left_open, price_of
+from kit.connect_panels import answered, ended_entries, left_open
 from kit.connect_research import research
 from kit.connect_research import run as find_run
-from kit.errors import InputError, KitError
+from kit.errors import InputError
 from kit.gateway.card import lasted, printable
 from kit.notebook.errands import Errands
 from kit.notebook.export_run import export_markdown, export_notebook
 from kit.notebook.open_run import OpenRun
+from kit.notebook.price_tag import PriceTag
 from kit.notebook.research_form import Form, offered
 from kit.notebook.slate import Slate, Tell
 from kit.relay.run import Run
@@ -49,8 +50,8 @@ class ResearchDesk:
         self._slate = Slate(tell)
         self._errands = Errands(self._slate)
         self._opened: OpenRun | None = None
-        self._priced = False
-        self._slate.put(form=Form().document(), asked=[], run=None, busy="", problem="", said="")
+        self._tag = PriceTag(self._slate)
+        self._slate.put(form=Form().document(), asked=[], run=None)
 
     def hear(self, word: str, said: Mapping[str, Any]) -> None:
         """Do what a page says; returns at once."""
@@ -59,21 +60,23 @@ class ResearchDesk:
                 self._offer()
                 self._slate.greet()
                 self._watch_again()
-                self._price()
+                self._tag.ask(self._slate["form"]["model"])
             case "offers":
                 self._offer()
             case "draft":
-                self._slate.keep(form=Form.read(said.get("form")).document())
+                self._fill(said)
             case "others":
                 self._errands.do(word, self._list_others)
-            case "clarify" | "start":
-                form = Form.read(said.get("form"))
-                self._slate.keep(form=form.document())
-                act = self._clarify if word == "clarify" else self._start
-                self._errands.do(word, lambda: act(form))
-            case "stop" | "markdown" | "notebook":
-                act = {"stop": self._stop, "markdown": self._save, "notebook": self._save_notebook}
-                self._with_run(word, act[word])
+            case "clarify":
+                form = self._fill(said)
+                self._errands.do(word, lambda: self._clarify(form))
+            case "start":
+                form, shown = self._fill(said), said.get("price")
+                self._errands.do_once(said.get("number"), word, lambda: self._start(form, shown))
+            case "stop" if (run := self.run) is not None:
+                self._errands.end(run.id, run.cancel)
+            case "markdown" | "notebook":
+                self._with_run(word, self._save if word == "markdown" else self._save_notebook)
             case "compare":
                 self._with_run(word, lambda run: self._compare(run, said.get("id")))
             case _:
@@ -104,19 +107,11 @@ class ResearchDesk:
     def _offer(self) -> None:
         self._slate.put(offers=offered(*self._variables()))
 
-    def _price(self) -> None:
-        """Find out once what a run costs: the gateway may take its time to say."""
-        if self._priced:
-            return
-        self._priced = True
-
-        def ask() -> None:
-            try:
-                self._slate.put(price=price_of())
-            except KitError as error:
-                self._slate.put(price=str(error))
-
-        threading.Thread(target=ask, name="kit-price", daemon=True).start()
+    def _fill(self, said: Mapping[str, Any]) -> Form:
+        form = Form.read(said.get("form"))
+        self._slate.keep(form=form.document())
+        self._tag.ask_if_new(form.model)
+        return form
 
     def _clarify(self, form: Form) -> None:
         questions = left_open(form.asked())
@@ -124,13 +119,17 @@ class ResearchDesk:
         self._slate.keep(form={**self._slate["form"], "answers": []})
         self._slate.put(asked=questions, said=nothing)
 
-    def _start(self, form: Form) -> None:
+    def _start(self, form: Form, shown: Any) -> None:
         question, asked = form.asked(), self._slate["asked"] or []
         variables, hidden = self._variables()
         offers = [one["name"] for one in offered(variables, hidden)]
         options = form.options({name: variables[name] for name in offers})
+        self._tag.agree(form.model, shown)
         pairs = [(one, said.strip()) for one, said in zip(asked, form.answers, strict=False)]
-        run = research(answered(question, [pair for pair in pairs if pair[1]]), **options)
+        if pairs := [pair for pair in pairs if pair[1]]:
+            question = answered(question, pairs)
+            self._tag.agree(form.model, shown)  # that was a call, and took its time
+        run = research(question, **options)
         self._slate.put(asked=[])
         self.open(run)
 
@@ -143,9 +142,6 @@ class ResearchDesk:
     def _ended(self, run: Run) -> None:
         self._list_others()
         self._shown(run)
-
-    def _stop(self, run: Run) -> None:
-        run.cancel()
 
     def _save(self, run: Run) -> None:
         self._slate.put(said=f"Saved as {export_markdown(run, Path.cwd()).name}")

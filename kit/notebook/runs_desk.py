@@ -2,7 +2,8 @@
 
     rows, total, since   the runs, each as it stands; how many there are; when it was looked
     run, live, result    the run that is open (see open_run.py)
-    busy, problem, said  what is being done, what went wrong, what was done
+    busy, ending, number, problem   what is being done, or was refused (see errands.py)
+    said                 what was done
 
 Rule: the kernel looks when a page asks for it, and a page asks only while a person can see it: a
 hidden one, one that is gone, and a closed widget cost nothing. What is new is told alone.
@@ -46,7 +47,7 @@ class RunsDesk:
         self._looking = threading.Lock()
         self._looked = 0.0
         self._closed = False
-        self._slate.put(run=None, busy="", problem="", said="", trouble="")
+        self._slate.put(run=None, trouble="")
 
     def hear(self, word: str, said: Mapping[str, Any]) -> None:
         """Do what a page says; returns at once."""
@@ -62,10 +63,14 @@ class RunsDesk:
                 self._close()
             case "stop" if self._opened is not None:
                 run = self._opened.run
-                self._errands.do(word, lambda: self._cancel(run))
-            case "open" | "cancel" | "retry" if isinstance(id, str):
-                acts = {"open": self._open, "cancel": self._cancel, "retry": self._retry}
-                self._errands.do(word, lambda: acts[word](find_run(id)))
+                self._errands.end(run.id, lambda: self._cancel(run))
+            case "cancel" if isinstance(id, str):
+                self._errands.end(id, lambda: self._cancel(find_run(id)))
+            case "open" if isinstance(id, str):
+                self._errands.do(word, lambda: self._open(find_run(id)))
+            case "retry" if isinstance(id, str):
+                number = said.get("number")
+                self._errands.do_once(number, word, lambda: self._retry(find_run(id)))
             case _:
                 pass
 

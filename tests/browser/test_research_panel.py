@@ -111,6 +111,60 @@ def test_questions_are_asked_back_and_answered(open_notebook: Any) -> None:
     assert len(shown.outputs()) == 2  # no key of ours was one of the notebook's
 
 
+def test_start_pressed_twice_begins_one_run(open_notebook: Any) -> None:
+    """A double click, and Enter twice: the kernel answers between the two."""
+    shown, panel = opened(open_notebook, "twice.ipynb", "1", pace="0")
+    panel.get_by_label("Question").fill("The history of coffee")
+    panel.get_by_role("button", name="Start").dblclick(delay=20)
+    ended(panel)
+    fold = panel.locator("summary", has_text="Ask for research")
+    fold.click()
+    wait_until(lambda: panel.get_by_role("button", name="Start").is_enabled(), 10)
+    panel.get_by_label("Budget").press("Enter")
+    shown.page.wait_for_timeout(150)
+    panel.get_by_label("Budget").evaluate("node => node.form.requestSubmit()")
+    shown.page.wait_for_timeout(2000)
+    shown.edit(1).fill("len(kit.runs())")
+    shown.run_cell(1)
+    assert shown.outputs()[1][0]["data"]["text/plain"] == "2"
+
+
+def test_the_price_is_that_of_the_model_that_is_filled_in(open_notebook: Any) -> None:
+    other = (
+        "from kit.notebook import price_tag\n"
+        "price_tag.price_of = lambda model: f'It costs nothing with {model}.'"
+    )
+    shown, panel = opened(open_notebook, "price.ipynb", other)
+    price = panel.locator(".kit-price")
+    panel.get_by_label("Model", exact=True).fill("deep")
+    assert price.inner_text() == ""
+    wait_until(lambda: price.inner_text() == "It costs nothing with deep.", 10)
+    panel.get_by_label("Model", exact=True).fill("")
+    wait_until(lambda: price.inner_text() == "It costs nothing with None.", 10)
+    panel.get_by_label("Question").fill("tea")
+    shown.edit(1).fill("price_tag.price_of = lambda model: '$90.'")
+    shown.run_cell(1)
+    panel.get_by_role("button", name="Start").click()
+    wait_until(lambda: "not what was shown" in panel.get_by_role("alert").inner_text(), 10)
+    assert price.inner_text() == "$90."
+    shown.picture("panel-price")
+    wait_until(lambda: panel.get_by_role("button", name="Start").is_enabled(), 10)
+    panel.get_by_role("button", name="Start").click()
+    wait_until(lambda: panel.locator(".kit-question").count() == 1, 20)
+
+
+def test_the_focus_stays_while_the_variables_are_drawn_anew(open_notebook: Any) -> None:
+    shown, panel = opened(open_notebook, "focus.ipynb", "first = 'a'; second = 'b'")
+    panel.get_by_label("second").focus()
+    shown.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets[1]"
+                        ".model.sharedModel.setSource('third = \"c\"')")  # fmt: skip
+    shown.run_cell(1)
+    panel.get_by_label("second").focus()
+    panel.locator(".kit-names").dispatch_event("pointerenter")
+    wait_until(lambda: panel.get_by_label("third").count() == 1, 10)
+    assert shown.page.evaluate("() => document.activeElement.name") == "second"
+
+
 def test_what_does_not_fit_is_said_in_the_panel(open_notebook: Any) -> None:
     shown, panel = opened(open_notebook, "wrong.ipynb")
     panel.get_by_label("Question").fill("tea")

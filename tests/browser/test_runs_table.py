@@ -136,6 +136,24 @@ def test_a_run_is_cancelled_and_started_anew_at_the_second_press(open_notebook: 
     assert errors_in(shown.outputs()) == []
 
 
+def test_a_run_is_cancelled_while_another_is_opened(open_notebook: Any) -> None:
+    """Opening takes its time, as where the relay is slow: Retry waits for it, Cancel does not."""
+    slow = (
+        "import time\nfrom kit.notebook import runs_desk\nfind = runs_desk.RunsDesk._open\n"
+        "runs_desk.RunsDesk._open = lambda self, run: (time.sleep(8), find(self, run))"
+    )
+    shown, table = shown_table(open_notebook, "lanes.ipynb", ASK, slow, pace="2")
+    row_of(table, "짜장면").get_by_role("button", name="Open").click()
+    row = row_of(table, "coffee")
+    wait_until(lambda: row.get_by_role("button", name="Open").is_disabled(), 5)
+    assert row_of(table, "tea").get_by_role("button", name="Retry").is_disabled()
+    row.get_by_role("button", name="Cancel").click()
+    row.get_by_role("button", name="End it for good?").click()
+    wait_until(lambda: "cancelled" in row.inner_text(), 6)
+    assert row.get_by_role("button", name="Open").is_disabled()
+    assert errors_in(shown.outputs()) == []
+
+
 def test_a_reloaded_page_goes_on_and_a_reopened_notebook_has_a_plain_table(
     lab: Any, open_notebook: Any
 ) -> None:

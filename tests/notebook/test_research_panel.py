@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 
 import kit
 from kit import errors
+from kit.notebook import price_tag, research_desk
 from kit.notebook.errands import Errands
 from kit.notebook.export_run import notebook_of
 from kit.notebook.open_run import result_of
@@ -70,12 +72,21 @@ def form(question: str = QUESTION, **more: Any) -> dict[str, Any]:
     return {**Form(question).document(), **more}
 
 
+def start(page: PageOf, number: int | None = None, **filled: Any) -> None:
+    """Press Start, once it stands there what that costs."""
+    told = {"model": filled.get("model", "")}
+    page.say("draft", form=form(**filled))
+    page.until(lambda page: page["price"] and page["price"]["model"] == told["model"])
+    number = page["number"] if number is None else number
+    page.say("start", form=form(**filled), number=number, price=page["price"]["words"])
+
+
 # -- it starts -----------------------------------------------------------------------------------
 
 
 def test_start_begins_a_run_and_tells_it_to_its_end(elsewhere: Elsewhere, panel: Any) -> None:
     page, desk = panel()
-    page.say("start", form=form())
+    start(page)
     page.until(lambda page: page["run"])
     assert page["run"]["question"] == QUESTION
     page.until(lambda page: page["run"]["status"] == "pending" and page["live"])
@@ -97,7 +108,7 @@ def test_what_is_filled_in_goes_along(elsewhere: Elsewhere, panel: Any) -> None:
         **{"format": "markdown_report", "context": "Known: salt.", "names": ["cities", "notes"]},
         **{"constraints": "Korean sources\n\n since 1900 ", "model": "deep"},
     }
-    page.say("start", form=form(**filled))
+    start(page, **filled)
     page.until(lambda page: page["run"])
     asked = desk.run.inner.entry.arguments
     assert asked["deliverable_format"] == "markdown_report"
@@ -110,7 +121,7 @@ def test_what_is_filled_in_goes_along(elsewhere: Elsewhere, panel: Any) -> None:
 
 def test_no_key_and_no_token_is_told(elsewhere: Elsewhere, panel: Any) -> None:
     page, desk = panel()
-    page.say("start", form=form())
+    start(page)
     page.until(lambda page: page["run"])
     elsewhere.complete(desk.run)
     page.until(lambda page: page["result"])
@@ -141,7 +152,7 @@ def test_hearing_returns_at_once(panel: Any, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("RELAY_BASE_URL", "http://10.255.255.1:9")  # swallows what is sent to it
     page, _ = panel()
     began = time.monotonic()
-    page.say("start", form=form())
+    page.say("start", form=form(), number=page["number"])
     assert time.monotonic() - began < 0.2
     assert page["busy"] == "start"
 
@@ -159,6 +170,7 @@ def test_one_thing_is_done_at_a_time() -> None:
     assert errands.do("first", wait) is True
     assert page["busy"] == "first"
     assert errands.do("second", wait) is False
+    assert "first" in page["problem"]  # what is refused is said
     held.clear()
     page.idle()
     assert errands.do("third", lambda: None) is True
@@ -180,7 +192,7 @@ def test_what_does_not_fit_is_said_in_the_panel(
     elsewhere: Elsewhere, panel: Any, filled: dict[str, Any], says: str
 ) -> None:
     page, desk = panel()
-    page.say("start", form=form(**filled))
+    start(page, **filled)
     page.until(lambda page: page["problem"])
     page.idle()
     assert says in page["problem"]
@@ -251,7 +263,7 @@ def test_three_questions_are_asked_back_and_their_answers_become_part_of_it(
     page.until(lambda page: page["asked"])
     assert len(page["asked"]) == 3
     page.idle()
-    page.say("start", form=form("the history of tea", answers=["the 19th century", " ", ""]))
+    start(page, question="the history of tea", answers=["the 19th century", " ", ""])
     page.until(lambda page: page["run"])
     question = desk.run.question
     assert "the history of tea" in question
@@ -268,14 +280,113 @@ def test_a_question_that_leaves_nothing_open_says_so(panel: Any) -> None:
     assert page["said"].startswith("Nothing is asked back")
 
 
-def test_the_price_is_said_before(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    page, _ = panel()
+# -- Start is a yes to what it costs -------------------------------------------------------------
+
+
+def costs(monkeypatch: pytest.MonkeyPatch, words: Callable[[str | None], str]) -> None:
+    monkeypatch.setattr(price_tag, "price_of", words)
+
+
+def priced(page: PageOf) -> str:
     page.until(lambda page: page["price"])
-    assert page["price"] == "It costs nothing: it runs on this machine."
+    return page["price"]["words"]
+
+
+def test_the_price_is_said_before_and_where(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, _ = panel()
+    assert priced(page) == "It costs nothing: it runs on this machine (sandbox)."
     monkeypatch.setenv("RELAY_BASE_URL", "http://127.0.0.1:9")
     page, _ = panel()
+    assert priced(page).startswith("Start is a yes to what it costs at http://127.0.0.1:9. What it")
+
+
+def test_the_price_is_that_of_the_chosen_model(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs(monkeypatch, lambda model: f"It costs {len(model or '')} dollars.")
+    page, _ = panel()
+    assert priced(page) == "It costs 0 dollars."
+    page.say("draft", form=form(model="deep"))
+    page.until(lambda page: page["price"] == {"model": "deep", "words": "It costs 4 dollars."})
+
+
+def test_the_price_is_asked_anew_by_each_page(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, _ = panel()
+    assert "nothing" in priced(page)
+    costs(monkeypatch, lambda model: "Much.")
+    page.say("hello")
+    page.until(lambda page: page["price"]["words"] == "Much.")
+
+
+def test_while_a_price_is_asked_for_the_last_model_counts(
+    panel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, asked = threading.Event(), []
+
+    def slowly(model: str | None) -> str:
+        asked.append(model)
+        held.wait(5)
+        return f"{model}."
+
+    costs(monkeypatch, slowly)
+    page, _ = panel()
+    for model in ("a", "ab", "abc"):
+        page.say("draft", form=form(model=model))
+    held.set()
     page.until(lambda page: page["price"])
-    assert page["price"].startswith("Start is a yes to what it costs. What it costs is not known")
+    page.until(lambda page: page["price"]["words"] == "abc.")
+    assert asked == [None, "abc"]
+    assert '"None."' not in page.everything
+
+
+@pytest.mark.parametrize("changes", ["price", "gateway"])
+def test_a_price_that_is_no_more_what_was_shown_is_no_yes(
+    elsewhere: Elsewhere, panel: Any, monkeypatch: pytest.MonkeyPatch, changes: str
+) -> None:
+    page, desk = panel()
+    shown = priced(page)
+    before = len(elsewhere.all_runs())
+    if changes == "price":
+        costs(monkeypatch, lambda model: "It costs about $90.")
+    else:
+        monkeypatch.setenv("RELAY_BASE_URL", "http://127.0.0.1:9")
+    page.say("start", form=form(), number=page["number"], price=shown)
+    page.until(lambda page: page["problem"])
+    page.idle()
+    assert "not what was shown" in page["problem"]
+    assert page["price"]["words"] in page["problem"] and page["price"]["words"] != shown
+    assert desk.run is None and len(elsewhere.all_runs()) == before
+    if changes == "price":  # the new one was shown, so this is a yes
+        start(page)
+        page.until(lambda page: page["run"])
+
+
+@pytest.mark.parametrize("shown", [None, "", 7, ["x"]])
+def test_nothing_starts_before_a_price_was_shown(
+    elsewhere: Elsewhere, panel: Any, shown: Any
+) -> None:
+    page, desk = panel()
+    page.say("start", form=form(), number=page["number"], price=shown)
+    page.until(lambda page: page["problem"])
+    page.idle()
+    assert "not been shown" in page["problem"]
+    assert desk.run is None
+
+
+def test_a_form_is_sent_once_however_often_start_is_pressed(
+    elsewhere: Elsewhere, panel: Any
+) -> None:
+    """A double click, Enter twice, two pages of one panel."""
+    page, desk = panel()
+    before, number = len(elsewhere.all_runs()), page["number"]
+    start(page)
+    page.until(lambda page: page["run"] and not page["busy"])
+    run = desk.run
+    start(page, number)
+    page.say("start", form=form())
+    time.sleep(0.3)
+    assert len(elsewhere.all_runs()) == before + 1
+    assert desk.run is run and page["problem"] == ""
+    start(page)  # with the number that it was told: another run, on purpose
+    page.until(lambda page: len(elsewhere.all_runs()) == before + 2)
 
 
 # -- the run that is open ------------------------------------------------------------------------
@@ -299,6 +410,26 @@ def test_stop_ends_the_run(elsewhere: Elsewhere, panel: Any) -> None:
     page.say("stop")
     page.until(lambda page: page["run"]["status"] == "cancelled")
     assert desk.run.status == "cancelled"
+
+
+def test_stop_waits_for_nothing(
+    elsewhere: Elsewhere, panel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that costs money by the minute is stopped while something else takes its time."""
+    held = threading.Event()
+    monkeypatch.setattr(research_desk, "left_open", lambda question: held.wait(10) and [])
+    page, desk = panel()
+    desk.open(elsewhere.research())
+    page.until(lambda page: page["live"])
+    page.say("clarify", form=form())
+    page.until(lambda page: page["busy"] == "clarify")
+    page.say("stop")
+    page.until(lambda page: page["run"]["status"] == "cancelled")
+    page.until(lambda page: page["ending"] == [])
+    assert page["busy"] == "clarify"
+    page.say("markdown")
+    page.until(lambda page: "clarify" in page["problem"])
+    held.set()
 
 
 def test_a_failed_run_says_why_and_keeps_what_had_come(elsewhere: Elsewhere, panel: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -141,11 +142,53 @@ def test_a_failed_run_is_started_anew_and_opened(elsewhere: Elsewhere, table: Ta
     elsewhere.fail(run)
     table.say("hello")
     looked(table, run, "failed")
-    table.say("retry", id=run.id)
+    table.say("retry", id=run.id, number=table["number"])
     table.until(lambda page: page["run"])
     assert table["run"]["id"] != run.id
     assert table["run"]["question"] == "again, please"
     table.until(lambda page: len(table.rows) == 2)
+
+
+def test_retry_is_done_once_however_often_it_is_pressed(elsewhere: Elsewhere, table: Table) -> None:
+    run = elsewhere.research()
+    elsewhere.fail(run)
+    table.say("hello")
+    before, number = len(elsewhere.all_runs()), table["number"]
+    table.say("retry", id=run.id, number=number)
+    table.until(lambda page: page["run"] and not page["busy"])
+    table.say("retry", id=run.id, number=number)
+    table.say("retry", id=run.id)
+    time.sleep(0.3)
+    assert len(elsewhere.all_runs()) == before + 1
+    assert table["problem"] == ""
+
+
+def test_runs_are_cancelled_while_something_else_takes_its_time(
+    elsewhere: Elsewhere, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while another one is being cancelled; pressed twice, the second is said."""
+    held, slow, quick = threading.Event(), elsewhere.research(), elsewhere.research()
+    opened = elsewhere.research()
+    table.say("hello")
+    table.say("open", id=opened.id)
+    table.until(lambda page: page["live"] and not page["busy"])
+    really = runs_desk.find_run
+
+    def find(id: str) -> Any:
+        return held.wait(10) and really(id) if id == slow.id else really(id)
+
+    monkeypatch.setattr(runs_desk, "find_run", find)
+    table.say("cancel", id=slow.id)
+    table.until(lambda page: page["ending"] == [slow.id])
+    table.say("cancel", id=slow.id)
+    assert f"{slow.id} is being ended already" in table["problem"]
+    table.say("cancel", id=quick.id)
+    table.say("stop")
+    looked(table, quick, "cancelled")
+    looked(table, opened, "cancelled")
+    held.set()
+    looked(table, slow, "cancelled")
+    table.until(lambda page: page["ending"] == [])
 
 
 def test_one_that_was_not_sent_is_sent(elsewhere: Elsewhere, table: Table) -> None:
@@ -155,7 +198,7 @@ def test_one_that_was_not_sent_is_sent(elsewhere: Elsewhere, table: Table) -> No
     table.say("hello")
     table.until(lambda page: table.rows)
     assert [*table.statuses().values()] == ["not sent"]
-    table.say("retry", id=entry.key)
+    table.say("retry", id=entry.key, number=table["number"])
     table.until(lambda page: page["run"] and page["run"]["status"] == "pending")
 
 

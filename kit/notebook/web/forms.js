@@ -99,6 +99,44 @@ function voice(role, name) {
   return node;
 }
 
+const DOUBLE_MILLISECONDS = 1000;
+
+/** What costs money is asked for once: from the press on, `changed` finds it held until the kernel
+ * has taken its number, and for as long as somebody may press twice. */
+class Once {
+  constructor(changed) {
+    this.changed = changed;
+    this.held = false;
+    this.number = null;
+  }
+
+  /** What goes along with the press; null where it has just been pressed. */
+  press() {
+    if (this.held || this.number === null) return null;
+    this.held = true;
+    this.pressed = performance.now();
+    this.changed();
+    return { number: this.number };
+  }
+
+  /** Each press brings another number, whatever became of it. */
+  take(number) {
+    this.number = number;
+    const rest = this.held ? this.pressed + DOUBLE_MILLISECONDS - performance.now() : 0;
+    clearTimeout(this.later);
+    this.later = setTimeout(() => this.free(), Math.max(0, rest));
+  }
+
+  free() {
+    this.held = false;
+    this.changed();
+  }
+
+  close() {
+    clearTimeout(this.later);
+  }
+}
+
 /** The parts that a page knows; `take` calls `show[part]` for those that are new to it. */
 class Parts {
   constructor(show) {

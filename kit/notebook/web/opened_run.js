@@ -28,6 +28,8 @@ class OpenedRun {
 
   run(run) {
     this.node.hidden = !run;
+    this.id = run?.id;
+    this.ending(this.stops);
     if (!run) return;
     const id = make("code", "kit-id", run.id);
     const words = make("strong", "kit-question", run.question || "(no question)");
@@ -63,9 +65,12 @@ class OpenedRun {
     part.replaceChildren(part.firstChild, ...(any ? [table()] : []));
   }
 
-  busy(busy) {
-    this.stop.disabled = !!busy;
-    if (busy === "stop") this.stop.textContent = "Stopping…";
+  /** The runs that are being ended: this one may be among them. */
+  ending(ids) {
+    this.stops = ids || [];
+    const stops = this.stops.includes(this.id);
+    this.stop.disabled = stops;
+    if (stops) this.stop.textContent = "Stopping…";
     else if (this.stop.textContent === "Stopping…") this.stop.textContent = "Stop";
   }
 

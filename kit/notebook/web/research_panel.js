@@ -21,9 +21,10 @@ class ResearchForm {
     this.asked = make("fieldset", "kit-questions");
     this.price = make("span", "kit-hint kit-price");
     this.clarify = button("Clarify", () => this.say("clarify"));
-    this.clarify.title = "Be asked at most three questions first: two small calls";
+    this.clarify.title = "Be asked at most three questions first: a small call, and another at the start if you answer";
     this.start = button("Start", () => {}, "kit-main");
     this.start.type = "submit";
+    this.once = new Once(() => this.draw());
     this.build();
     this.offered = [];
     this.chosen = new Set();
@@ -48,9 +49,11 @@ class ResearchForm {
     this.node.append(field("Question", this.question), few, both, this.names, this.asked, acts);
     this.node.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!this.start.disabled) this.say("start");
+      const once = this.start.disabled ? null : this.once.press();
+      if (once) this.say("start", { ...once, price: this.price.textContent });
     });
     this.node.addEventListener("input", () => this.draft());
+    this.model.addEventListener("input", () => this.cost());
     this.node.addEventListener("keydown", (event) => this.enter(event));
     this.names.addEventListener("pointerenter", () => this.send({ do: "offers" }));
   }
@@ -81,9 +84,9 @@ class ResearchForm {
     };
   }
 
-  say(word) {
+  say(word, more = {}) {
     clearTimeout(this.later);
-    this.send({ do: word, form: this.values });
+    this.send({ do: word, form: this.values, ...more });
   }
 
   draft() {
@@ -100,21 +103,35 @@ class ResearchForm {
     }
     this.chosen = new Set(form.names);
     this.kept = form.answers;
+    this.cost();
     this.offer(this.offered);
+  }
+
+  /** What it costs, as long as that is the price of the model that is filled in. */
+  cost(price = this.priced) {
+    this.priced = price;
+    const same = price && price.model === this.model.value.trim();
+    this.price.textContent = same ? price.words : "";
   }
 
   offer(offered) {
     this.offered = offered;
+    const focused = this.names.contains(document.activeElement) && document.activeElement.name;
     const legend = make("legend", "", "Variables that go along");
     const known = new Set(offered.map((one) => one.name));
     for (const name of this.chosen) if (!known.has(name)) this.chosen.delete(name);
     this.names.replaceChildren(legend, ...offered.map((one) => this.choice(one)));
     this.names.hidden = !offered.length;
+    if (!focused) return;
+    const boxes = [...this.names.querySelectorAll("input")];
+    const box = boxes.find((one) => one.name === focused) || boxes[0] || this.question;
+    box.focus({ preventScroll: true });
   }
 
   choice({ name, kind }) {
     const box = make("input");
     box.type = "checkbox";
+    box.name = name;
     box.checked = this.chosen.has(name);
     box.addEventListener("change", () => {
       if (box.checked) this.chosen.add(name);
@@ -141,10 +158,17 @@ class ResearchForm {
   }
 
   busy(busy) {
-    this.start.disabled = this.clarify.disabled = !!busy;
+    this.isBusy = busy;
+    if (busy === "clarify") this.wantsFocus = true;
+    this.draw();
+  }
+
+  draw() {
+    const busy = this.isBusy;
+    this.clarify.disabled = !!busy;
+    this.start.disabled = !!busy || this.once.held;
     this.start.textContent = busy === "start" ? "Starting…" : "Start";
     this.clarify.textContent = busy === "clarify" ? "Asking…" : "Clarify";
-    if (busy === "clarify") this.wantsFocus = true;
   }
 }
 
@@ -185,7 +209,7 @@ class RunActs {
   }
 
   busy(busy) {
-    for (const one of [this.markdown, this.notebook]) one.disabled = !!busy;
+    for (const one of [this.markdown, this.notebook, this.others]) one.disabled = !!busy;
     this.compare.disabled = !!busy || !this.any;
   }
 }
@@ -210,7 +234,8 @@ export default {
     const parts = new Parts({
       form: (part) => form.fill(part),
       offers: (part) => form.offer(part),
-      price: (part) => (form.price.textContent = part),
+      price: (part) => form.cost(part),
+      number: (part) => form.once.take(part),
       asked: (part) => form.ask(part),
       run: (part) => {
         run.run(part);
@@ -226,15 +251,18 @@ export default {
       compared: (part) => acts.show(part),
       problem: (part) => problem.tell(part),
       said: (part) => said.tell(part),
-      busy: (part) => [form, run, acts].forEach((one) => one.busy(part)),
+      busy: (part) => [form, acts].forEach((one) => one.busy(part)),
+      ending: (part) => run.ending(part),
     });
     const lost = () => {
+      form.once.close();
       run.card.lose();
       showLost(card);
     };
     const leave = connect(model, (news) => parts.take(news), lost);
     return () => {
       leave();
+      form.once.close();
       run.close();
     };
   },

@@ -73,7 +73,9 @@ class RunRow {
     acts[0].setAttribute("aria-label", `Open: ${row.question.slice(0, 80)}`);
     if (isGoing(row)) {
       const sure = "End it for good?";
-      acts.push(twice("Cancel", sure, () => this.send({ do: "cancel", id })));
+      const cancel = twice("Cancel", sure, () => this.send({ do: "cancel", id }));
+      cancel.dataset.ends = id;
+      acts.push(cancel);
     } else if (AGAIN.includes(row.status) && row.known) {
       const word = row.status === "not sent" ? "Send" : "Retry";
       const sure = `${word}? It may cost`;

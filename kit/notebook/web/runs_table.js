@@ -5,7 +5,12 @@ const MOST_SHOWN = 100;
 
 class RunsTable {
   constructor(send) {
-    this.send = send;
+    this.once = new Once(() => this.free());
+    this.send = (message) => {
+      const once = message.do === "retry" ? this.once.press() : {};
+      if (once) send({ ...message, ...once });
+    };
+    this.ends = [];
     this.rows = new Map();
     this.nodes = new Map();
     this.column = "asked";
@@ -102,7 +107,7 @@ class RunsTable {
     if (!this.nodes.has(row.id)) this.nodes.set(row.id, new RunRow(this.send));
     const node = this.nodes.get(row.id);
     if (node.row !== row) node.show(row);
-    node.acts.querySelectorAll("button").forEach((one) => (one.disabled = this.isBusy));
+    this.free(node.acts);
     node.node.classList.toggle("kit-is-open", row.id === this.open);
     return node.node;
   }
@@ -129,7 +134,21 @@ class RunsTable {
 
   busy(busy) {
     this.isBusy = !!busy;
-    for (const one of this.body.querySelectorAll(".kit-col-acts button")) one.disabled = !!busy;
+    this.free();
+  }
+
+  /** The runs that are being ended. */
+  ending(ids) {
+    this.ends = ids;
+    this.free();
+  }
+
+  /** What can be pressed now: a run is ended whatever else is under way. */
+  free(node = this.body) {
+    for (const one of node.querySelectorAll(".kit-button")) {
+      const { ends } = one.dataset;
+      one.disabled = ends ? this.ends.includes(ends) : this.isBusy || this.once.held;
+    }
   }
 
   grow() {
@@ -176,7 +195,9 @@ export default {
       problem: (part) => problem.tell(part),
       trouble: (part) => trouble.tell(part),
       said: (part) => said.tell(part),
-      busy: (part) => [table, run].forEach((one) => one.busy(part)),
+      busy: (part) => table.busy(part),
+      ending: (part) => [table, run].forEach((one) => one.ending(part)),
+      number: (part) => table.once.take(part),
     });
     const take = (news) => {
       if (news.rows || news.news) table.take(news);
@@ -184,6 +205,7 @@ export default {
     };
     const lost = () => {
       clearInterval(timer);
+      table.once.close();
       run.card.lose();
       showLost(el);
     };
@@ -196,6 +218,7 @@ export default {
     return () => {
       clearInterval(timer);
       leave();
+      table.once.close();
       run.close();
     };
   },
