@@ -7,6 +7,7 @@ page end the watching; the run goes on.
 from __future__ import annotations
 
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
@@ -70,6 +71,8 @@ class OpenRun:
             if not self._closed.is_set():
                 self._put(run=self._facts(self.run.status), result=result_of(self.run))
                 self._then(self.run)
+        except CancelledError:  # the process ends
+            pass
         except Exception as error:  # a thread's traceback would land in some other cell
             self._put(problem=told_as(error))
 

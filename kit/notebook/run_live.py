@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from asyncio import CancelledError
 from typing import Any
 
 from kit.blocking import Batches
@@ -124,6 +125,8 @@ class RunCard:
             self._watch()
         except KitError as error:
             self._place(_plain_bundle(f"{error}\nkit.run({self.run.id!r}) looks again."))
+        except CancelledError:  # the process ends
+            pass
         except Exception as error:  # a thread's traceback would land in some other cell
             log.debug("A card stopped (%s).", type(error).__name__)
 

@@ -23,7 +23,7 @@ __all__ = ["Showing", "Still"]
 
 Bundle = dict[str, str]
 LONGEST_SUMMARY = 160
-KEPT = "kept here as plain output; for the widget, run the cell again"
+KEPT = "plain output, kept for a notebook without a kernel"
 
 
 class Still:

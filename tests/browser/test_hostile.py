@@ -52,6 +52,7 @@ def ask_the_chat(output: Any, prompt: str) -> None:
 
 
 def ask_for_research(output: Any, prompt: str) -> None:
+    wait_until(lambda: "is a yes to what it costs" in output.inner_text(), 20)
     output.get_by_label("Question").fill(prompt)
     output.get_by_role("button", name="Start").click()
 

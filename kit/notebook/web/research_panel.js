@@ -217,7 +217,7 @@ class RunActs {
 export default {
   render({ model, el }) {
     el.classList.add("kit-widget");
-    keepKeys(el);
+    const release = keepKeys(el);
     const send = (message) => model.send(message);
     const form = new ResearchForm(send);
     const acts = new RunActs(send);
@@ -262,6 +262,7 @@ export default {
     const leave = connect(model, (news) => parts.take(news), lost);
     return () => {
       leave();
+      release();
       form.once.close();
       run.close();
     };

@@ -164,7 +164,7 @@ function isSeen(node) {
 export default {
   render({ model, el }) {
     el.classList.add("kit-widget");
-    keepKeys(el);
+    const release = keepKeys(el);
     const send = (message) => model.send(message);
     const table = new RunsTable(send);
     const shut = button("Close", () => send({ do: "close" }));
@@ -218,6 +218,7 @@ export default {
     return () => {
       clearInterval(timer);
       leave();
+      release();
       table.once.close();
       run.close();
     };
