@@ -345,11 +345,11 @@ async def test_of_several_models_none_is_asked() -> None:
     assert all("model" in asked.path for asked in liar.asked)
 
 
-async def test_nobody_there_is_said_at_once() -> None:
+async def test_nobody_there_is_said() -> None:
     report = await examined(Endpoint("http://127.0.0.1:9/v1", model="m"))
     assert report["reachable"].verdict == "no"
     assert "refused" in report["reachable"].means
-    assert not report.usable and report.seconds < 3
+    assert not report.usable
 
 
 async def test_what_was_refused_for_the_moment_is_not_known(sandbox: Any) -> None:

@@ -93,7 +93,6 @@ async def test_it_ends_whatever_comes(answer: Any) -> None:
     report = await seen(after_models(answer))
     assert not report.usable
     assert report["chat"].verdict != "yes" and report["responses"].verdict != "yes"
-    assert report.seconds < 5
 
 
 async def test_silence_from_the_start_is_one_wait() -> None:
@@ -101,7 +100,7 @@ async def test_silence_from_the_start_is_one_wait() -> None:
         await asyncio.sleep(60)
 
     report = await seen(silent)
-    assert report["reachable"].verdict == "no" and report.seconds < 2
+    assert report["reachable"].verdict == "no" and report.calls == 1
 
 
 async def test_two_probes_without_an_answer_are_the_last() -> None:

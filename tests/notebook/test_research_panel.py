@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 import threading
 import time
@@ -148,13 +149,13 @@ def test_a_page_that_opens_later_is_told_everything(elsewhere: Elsewhere, panel:
     assert page["live"]["facts"]["status"] == "completed"
 
 
-def test_hearing_returns_at_once(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RELAY_BASE_URL", "http://10.255.255.1:9")  # swallows what is sent to it
-    page, _ = panel()
-    began = time.monotonic()
-    page.say("start", form=form(), number=page["number"])
-    assert time.monotonic() - began < 0.2
-    assert page["busy"] == "start"
+def test_hearing_does_not_wait_for_the_relay(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes the connection and says nothing: the page has been heard all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("RELAY_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        page, _ = panel()
+        start(page)
+        assert page["busy"] == "start"
 
 
 def test_one_thing_is_done_at_a_time() -> None:
