@@ -13,6 +13,7 @@ opens a run or a gateway is ever told.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,6 +51,8 @@ class ResearchDesk:
         self._slate = Slate(tell)
         self._errands = Errands(self._slate)
         self._opened: OpenRun | None = None
+        self._closed = False
+        self._lock = threading.Lock()
         self._tag = PriceTag(self._slate)
         self._slate.put(form=Form().document(), asked=[], run=None)
 
@@ -84,23 +87,34 @@ class ResearchDesk:
 
     def open(self, run: Run) -> None:
         """Show this run, instead of the one that is shown."""
-        self.close()
-        self.run = run
-        self._opened = OpenRun(run, self._slate, self._ended)
-        self._opened.begin()
+        with self._lock:
+            self._leave()
+            self.run = run
+            if not self._closed:  # it may have been closed while the run was started
+                self._watch(run)
         self._shown(run)
 
     def close(self) -> None:
         """Watch nothing any more; a run that is open goes on."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        with self._lock:
+            self._closed = True
+            self._leave()
 
     def _watch_again(self) -> None:
         """A page of a panel that was closed: what became of the run meanwhile is not known."""
-        if self.run is not None and self._opened is None:
-            self._opened = OpenRun(self.run, self._slate, self._ended)
-            self._opened.begin()
+        with self._lock:
+            self._closed = False
+            if self.run is not None and self._opened is None:
+                self._watch(self.run)
+
+    def _watch(self, run: Run) -> None:
+        self._opened = OpenRun(run, self._slate, self._ended)
+        self._opened.begin()
+
+    def _leave(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     # -- before it starts --------------------------------------------------------------------
 

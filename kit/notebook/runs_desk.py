@@ -110,6 +110,8 @@ class RunsDesk:
     def _open(self, run: Run) -> None:
         if self._opened is not None:
             self._opened.close()
+        if self._closed:  # while it was looked for
+            return
         self._opened = OpenRun(run, self._slate, lambda run: self.look(now=True))
         self._opened.begin()
 

@@ -158,6 +158,18 @@ def test_hearing_does_not_wait_for_the_relay(panel: Any, monkeypatch: pytest.Mon
         assert page["busy"] == "start"
 
 
+def test_a_panel_that_is_closed_while_its_run_starts_watches_nothing(
+    elsewhere: Elsewhere, panel: Any
+) -> None:
+    """Else it would read the run for ever, and nobody sees it."""
+    page, desk = panel()
+    desk.close()
+    desk.open(kit.research(QUESTION))
+    assert page["live"] is None and desk.run is not None
+    page.say("hello", view="again")  # shown again, it does
+    page.until(lambda page: page["live"])
+
+
 def test_one_thing_is_done_at_a_time() -> None:
     page = PageOf()
     slate = Slate(page.tell)
