@@ -148,9 +148,9 @@ def test_nothing_hostile_gets_through(attacked: Attacked, name: str) -> None:
             wait_until(lambda cell=cell: shown.output(cell).locator(".kit-widget").count() == 0, 10)
         assert attacked.harm() == []
         outputs = shown.output(cell).locator(".jp-OutputArea-output")
-        assert [one.evaluate("root => kitJudge(root)") for one in outputs.all()] == [
-            []
-        ] * outputs.count()
+        assert outputs.count() >= 1
+        judged = [one.evaluate("root => kitJudge(root)") for one in outputs.all()]
+        assert [found for found in judged if found] == []
     assert errors_in(shown.outputs()) == []
 
 
