@@ -14,7 +14,6 @@ __all__ = ["NAMES", "said", "words_for"]
 
 LONGEST_DETAIL = 160
 
-_OTHER_WAY = "asks without it"
 _AGAIN = "takes the way that works everywhere; ask again later"
 
 _WORDS: dict[str, dict[str, tuple[str, str]]] = {

@@ -29,8 +29,6 @@ class Facts:
 
     phase: str = ""
     status: str = "running"
-    title: str = ""
-    about: str = ""
     model: str = ""
     tokens: str = ""
     spend: str = ""

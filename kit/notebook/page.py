@@ -44,9 +44,9 @@ class Page(anywidget.AnyWidget):
         self.on_msg(self._take)
         _answer_where_the_page_asks(self.comm)
 
-    def tell(self, news: Mapping[str, Any], buffers: list[bytes] | None = None) -> None:
+    def tell(self, news: Mapping[str, Any]) -> None:
         """Tell every page that shows it."""
-        self.send(dict(news), buffers)
+        self.send(dict(news))
 
     @property
     def opened_again(self) -> bool:

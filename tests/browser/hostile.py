@@ -70,7 +70,7 @@ TEXTS = [*OURS, *HOSTILE]
 OPEN = ("```", "~~~", "$$", "\\[", "\\begin")
 """What may swallow the texts after it."""
 
-IN_A_LINE = f"<img src=x onerror={RUN}> " * 7_000
+IN_A_LINE = f"<img src=x onerror={RUN}> " * 28_000  # a megabyte
 A_TABLE = (
     f"| <img src=x onerror={RUN}> | b |\n|---|---|\n" + f"| [x](javascript:{RUN}) | y |\n" * 900
 )

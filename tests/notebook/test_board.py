@@ -67,7 +67,7 @@ def test_a_row_is_told_when_it_is_new_or_has_changed() -> None:
     assert board.news("", Facts(), [asked, done]) == {}
 
 
-@pytest.mark.parametrize("name", ["phase", "title", "about", "model", "tokens", "spend"])
+@pytest.mark.parametrize("name", ["phase", "model", "tokens", "spend"])
 def test_a_fact_is_one_line_that_turns_nothing_around(name: str) -> None:
     """They hold what a model searches for, or the name of a function it made up."""
     said = "a\u202eb\n\x1bc\ud800" + 1_000 * "d"

@@ -4,15 +4,12 @@ class LiveCard {
   constructor(stop) {
     this.node = make("section", "kit-card kit-live");
     this.node.setAttribute("aria-label", "A model at work");
-    this.head = make("div", "kit-head");
     this.stop = stop;
     this.standing = new Standing(stop);
     this.notes = make("div", "kit-notes");
     this.happenings = new Happenings();
     this.text = new GrowingText();
-    this.head.hidden = true;
     this.node.append(
-      this.head,
       this.standing.node,
       this.notes,
       this.happenings.node,
@@ -28,11 +25,6 @@ class LiveCard {
   }
 
   show(facts) {
-    this.head.hidden = !facts.title;
-    if (facts.title) {
-      const about = make("span", "kit-about", facts.about);
-      this.head.replaceChildren(make("strong", "", facts.title), about);
-    }
     this.standing.take(facts);
     this.notes.replaceChildren(...facts.notes.map((note) => make("div", "", note)));
     this.stop.hidden = this.standing.ended;
