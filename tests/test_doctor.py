@@ -169,3 +169,20 @@ def test_what_it_asks_is_counted(there: Any) -> None:
     report = kit.doctor()
     noted = connect.ledger.calls()[before:]
     assert sum(one.usage.total_tokens for one in noted if one.usage) == report.tokens
+
+
+def test_the_relay_goes_by_what_was_seen(there: Any) -> None:
+    """A run is sent without what was seen to be refused, and so is not refused first."""
+
+    def foreground(asked: Asked) -> Any:
+        return refused("background is not supported") if asked.body.get("background") else asked
+
+    def sent(liar: Liar) -> list[bool]:
+        liar.asked.clear()
+        run = kit.research("What is kimchi?", model="sandbox-research").wait()
+        assert run.status == "completed"
+        return ["background" in one.body for one in liar.asked if one.method == "POST"]
+
+    _, liar = there(Lie(foreground))
+    assert kit.doctor("sandbox-research", all=True)["background"].how == "refused"
+    assert sent(liar) == [False]
