@@ -1,10 +1,11 @@
 """Run the tests on every interpreter that is here, in processes side by side.
 
-    the version of .venv    everything but what `waits`, and then the notebooks
-    the same                what `waits`
+    the version of .venv    everything but what `waits`
+    the same                what `waits`, and then the notebooks
     each other version      what is marked neither `waits` nor `once`
 
-The first is heard as it goes, the others when they are done. PYTHONS="3.11 3.12" narrows the
+The first is the longest. It is heard as it goes, the others when they are done; the other versions
+give way to it where there are fewer processors than processes. PYTHONS="3.11 3.12" narrows the
 choice; without the version of .venv, which is the one that runs this, each has everything.
 Arguments go to pytest.
 """
@@ -31,6 +32,9 @@ WAITS = ("--only=waits",)
 OTHERS = ("--without=waits", "--without=once")
 NOTEBOOKS = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120")
 
+GIVE_WAY = 10
+"""In steps of nice."""
+
 NO_TESTS = 5
 """pytest's status when an argument, such as `-k`, leaves it nothing to run."""
 
@@ -45,6 +49,8 @@ def main(arguments: list[str]) -> int:
         sys.exit(f"Error: none of Python {', '.join(wanted)} is here.")
     if OWN in found and not {*WAITS, *OTHERS} & {*arguments}:
         return side_by_side(found, arguments)
+    if {*OTHERS} <= {*arguments} and sys.platform != "win32":
+        os.nice(GIVE_WAY)
     return worst([test(version, base, arguments) for version, base in found.items()])
 
 
@@ -94,7 +100,7 @@ def test(version: str, base: Path, arguments: list[str]) -> int:
     what = " ".join((f"Python {version}", *arguments))
     say(f"{what}: tests")
     status = pytest(python, [*arguments, "tests"])
-    if version == OWN and status == 0 and not {*WAITS} & {*arguments}:
+    if version == OWN and status == 0 and not {*WORKS} & {*arguments}:
         say(f"{what}: notebooks")
         status = test_notebooks(python)
     say(f"{what}: {verdict(status)}, {time.monotonic() - started:.0f} s with the set-up")
