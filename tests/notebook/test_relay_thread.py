@@ -17,7 +17,7 @@ import pytest
 
 from kit.settings_relay import load_relay
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.waits
 
 PACE = "0.4"  # a run of the sandbox takes about ten seconds
 QUESTION = "How do I stop a cell?"
