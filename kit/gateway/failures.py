@@ -45,7 +45,7 @@ def _is_quota(refusal: Refusal) -> bool:
 
 def retry_delay(attempt: int, refusal: Refusal, *, create: bool, jitter: float) -> float | None:
     """Seconds until the next try, None for no other; `attempt` from 0, `jitter` from 0 to 1."""
-    if _is_quota(refusal) or refusal.again == "false":
+    if _is_quota(refusal) or _keeps_nothing(refusal) or refusal.again == "false":
         return None
     if (refusal.hint or 0) > LONGEST_HINT:
         return None
@@ -67,8 +67,9 @@ def error_for(
 ) -> errors.GatewayError:
     """The error of one refused request, worded for the person who made it."""
     kind, text = _kind_and_text(refusal, f"{method} {path}", model, keyed)
-    unsaid = _EMPTY_WORDS.search(refusal.message) or _is_out_of_reach(refusal)
-    silent = refusal.message.lower() in _PHRASES or unsaid
+    unsaid = _EMPTY_WORDS.search(refusal.message)
+    better = unsaid or _is_out_of_reach(refusal) or _keeps_nothing(refusal)
+    silent = refusal.message.lower() in _PHRASES or better
     said = "" if silent else f" The gateway says: {refusal.message}"
     quote = refusal.status >= 500 and refusal.request_id
     return kind(
@@ -108,6 +109,11 @@ def _kind_and_text(
         )
     if _TOO_LONG.search(f"{refusal.code} {refusal.message}"):
         return errors.BadRequest, "The prompt is longer than the model takes; shorten it."
+    if _keeps_nothing(refusal):
+        return errors.NotFound, (
+            "The provider of the model keeps no responses: what was answered cannot be fetched, "
+            "cancelled or deleted by its id."
+        )
     if refusal.status == 404 or (" /responses/" in request and _is_lost_id(refusal)):
         return errors.NotFound, _not_found(request)
     if refusal.status == 429:
@@ -172,6 +178,14 @@ _TOO_LONG = re.compile(
 def _is_lost_id(refusal: Refusal) -> bool:
     """LiteLLM's 400 for an id that it cannot route."""
     return refusal.status == 400 and "no healthy deployments" in refusal.message.lower()
+
+
+def _keeps_nothing(refusal: Refusal) -> bool:
+    """LiteLLM's 500 for providers that it translates for."""
+    return refusal.status == 500 and bool(_KEEPS_NOTHING.search(refusal.message))
+
+
+_KEEPS_NOTHING = re.compile(r"\b(?:GET|CANCEL|DELETE) responses is not supported for \w")
 
 
 def _is_about_the_key(refusal: Refusal, keyed: bool) -> bool:

@@ -30,11 +30,16 @@ FAULTS = (
 """Of the sandbox, behind `native:NAME` and `bridged:NAME`."""
 
 
+NATIVE, BRIDGED = "openai", "custom_openai"
+"""LiteLLM's names for what speaks the responses API, and for what it translates that for."""
+
+
 @dataclass(frozen=True)
 class Upstreams:
     """Addresses that end in /v1. `model` has the local model, the others are sandboxes."""
 
     quick: str
+    paced: str
     slow: str
     slowest: str
     model: str
@@ -44,28 +49,30 @@ class Upstreams:
 
 def models(there: Upstreams) -> list[Json]:
     """Both proxies serve the same models."""
-    bridge = "chat_completions/"
     small = {"address": there.model, "key": there.model_key}
     return [
         _model("native", "sandbox", there.quick),
+        _model("native-paced", "sandbox", there.paced, input_cost_per_token=1e-5),
         _model("native-research", "sandbox-research", there.quick),
         _model("native-slow-research", "sandbox-research", there.slow),
         _model("native-model", there.model_name, **small),
-        _model("bridged", f"{bridge}sandbox", there.quick),
-        _model("bridged-research", f"{bridge}sandbox-research", there.quick),
-        _model("bridged-slow-research", f"{bridge}sandbox-research", there.slow),
-        _model("bridged-slowest-research", f"{bridge}sandbox-research", there.slowest),
-        _model("bridged-model", f"{bridge}{there.model_name}", **small),
+        _model("bridged", "sandbox", there.quick),
+        _model("bridged-research", "sandbox-research", there.quick),
+        _model("bridged-slow-research", "sandbox-research", there.slow),
+        _model("bridged-slowest-research", "sandbox-research", there.slowest),
+        _model("bridged-model", there.model_name, **small),
         *(_model(f"native:{one}", f"sandbox:{one}", there.quick) for one in FAULTS),
-        *(_model(f"bridged:{one}", f"{bridge}sandbox:{one}", there.quick) for one in FAULTS),
+        *(_model(f"bridged:{one}", f"sandbox:{one}", there.quick) for one in FAULTS),
         _model("priced", "sandbox", there.quick, input_cost_per_token=1e-5),
+        _model("openai-as-chat", "chat_completions/sandbox", there.quick),
         _model("dead", "sandbox", "http://127.0.0.1:9/v1"),
         _model("refused-upstream-key", "sandbox", there.quick, key="sk-wrong"),
     ]
 
 
 def _model(name: str, upstream: str, address: str, key: str = "sk-any", **prices: float) -> Json:
-    params = {"model": f"openai/{upstream}", "api_key": key, "api_base": address, **prices}
+    provider = BRIDGED if name.startswith("bridged") else NATIVE
+    params = {"model": f"{provider}/{upstream}", "api_key": key, "api_base": address, **prices}
     return {"model_name": name, "litellm_params": params}
 
 

@@ -20,10 +20,26 @@ SLOW, SLOWEST = 0.3, 3.0
 """A background run takes 6 s at the least, a streamed chat 20 s: there is a middle to kill in."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-tables",
+        action="store_true",
+        help="put what the doctor says here into docs/gateways.md",
+    )
+
+
 @pytest.fixture(scope="session")
 def quick() -> Iterator[Upstream]:
     """The sandbox, which answers at once."""
     upstream = Upstream(0.0)
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture(scope="session")
+def paced() -> Iterator[Upstream]:
+    """The sandbox as it is for a person, who can read along."""
+    upstream = Upstream(1.0)
     yield upstream
     upstream.stop()
 
@@ -62,6 +78,7 @@ def trap() -> Iterator[Trap]:
 @pytest.fixture(scope="session")
 def proxies(
     quick: Upstream,
+    paced: Upstream,
     slow: Upstream,
     slowest: Upstream,
     small: Endpoint,
@@ -72,7 +89,7 @@ def proxies(
     folder: Path = tmp_path_factory.mktemp("litellm")
     assert small.api_key is not None and small.model is not None
     local_model = small.base_url, small.model, small.api_key.reveal()
-    there = Upstreams(quick.url, slow.url, slowest.url, *local_model)
+    there = Upstreams(quick.url, paced.url, slow.url, slowest.url, *local_model)
     with ExitStack() as running, ThreadPoolExecutor(2) as starting:
         port = running.enter_context(redis(folder))
         wanted = {"plain": configs.plain(there), "polling": configs.polling(there, port)}

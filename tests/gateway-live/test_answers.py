@@ -43,9 +43,10 @@ def test_a_question_is_answered(model: str, client: NewClient) -> None:
     assert answer.usage is not None and answer.usage.output_tokens > 0
 
 
-def test_a_chat_is_answered(client: NewClient) -> None:
-    answer = client("native").chat(QUESTION)
-    assert (answer.status, answer.model) == ("completed", "native")
+@pytest.mark.parametrize("model", WAYS)
+def test_a_chat_is_answered(model: str, client: NewClient) -> None:
+    answer = client(model).chat(QUESTION)
+    assert (answer.status, answer.model) == ("completed", model)
     assert "kimchi" in answer.text.lower()
 
 
@@ -58,8 +59,9 @@ def test_a_stream_says_what_its_answer_says(model: str, client: NewClient) -> No
     assert stream.answer.status == "completed" and stream.answer.usage is not None
 
 
-def test_a_chat_stream_says_what_its_answer_says(client: NewClient) -> None:
-    stream = client("native").stream(QUESTION, api="chat")
+@pytest.mark.parametrize("model", WAYS)
+def test_a_chat_stream_says_what_its_answer_says(model: str, client: NewClient) -> None:
+    stream = client(model).stream(QUESTION, api="chat")
     said = [event.text for event in stream if isinstance(event, TextDelta)]
     assert len(said) > 3 and "".join(said) == stream.answer.text
 

@@ -63,7 +63,8 @@ def ask(notebook: Kernel) -> Ask:
 
 
 @pytest.mark.parametrize(
-    ("magic", "model"), [("chat", "native"), ("responses", "native"), ("responses", "bridged")]
+    ("magic", "model"),
+    [(magic, model) for magic in ("chat", "responses") for model in ("native", "bridged")],
 )
 @pytest.mark.parametrize("option", ["", "--no-stream"])
 def test_a_cell_is_answered(
@@ -112,7 +113,8 @@ def test_a_background_cell_comes_back(ask: Ask, notebook: Kernel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("magic", "model"), [("chat", "native"), ("responses", "native"), ("responses", "bridged")]
+    ("magic", "model"),
+    [(magic, model) for magic in ("chat", "responses") for model in ("native", "bridged")],
 )
 def test_the_model_calls_a_function(magic: str, model: str, ask: Ask, notebook: Kernel) -> None:
     (shown,) = ask(f"%%{magic} -m {model} --tools total_sales -o answer", SALES).displays

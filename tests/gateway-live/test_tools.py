@@ -43,8 +43,9 @@ def test_a_function_is_called_and_its_output_told(model: str, client: NewClient)
     assert "clear in Seoul" in answer.text
 
 
-def test_a_function_is_called_over_chat(client: NewClient) -> None:
-    answer = client("native").run_tools(question(), tools=[weather], api="chat")
+@pytest.mark.parametrize("model", WAYS)
+def test_a_function_is_called_over_chat(model: str, client: NewClient) -> None:
+    answer = client(model).run_tools(question(), tools=[weather], api="chat")
     assert [call.output for call in answer.tool_calls] == ["clear in Seoul"]
     assert "clear in Seoul" in answer.text
 

@@ -368,3 +368,16 @@ async def test_deleting_says_whether_it_did(gone: bytes) -> None:
     no = json_reply({"deleted": False})
     async with gateway(no) as there, there.client() as client:
         assert await client.delete("r") is False
+
+
+@pytest.mark.parametrize("call", [retrieve, cancel])
+@pytest.mark.parametrize("verb", ["GET", "CANCEL"])
+async def test_what_a_provider_has_no_way_to_do_is_asked_once(call: Call, verb: str) -> None:
+    """LiteLLM says 500 where it translates for a provider that keeps no responses."""
+    said = f"litellm.APIConnectionError: {verb} responses is not supported for anthropic"
+    count, error = await tries(call, refusal(500, SOON, message=said), FINE)
+    assert count == 1 and isinstance(error, errors.NotFound)
+    assert str(error).startswith(
+        "The provider of the model keeps no responses: what was answered cannot be fetched, "
+        "cancelled or deleted by its id."
+    )
