@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.notebook.conftest import MANY, Cell, Kernel
+from tests.notebook.conftest import FREELY, MANY, Cell, Dripping, Kernel
 from tests.notebook.frontends import VIEW, FrontEnd, is_static
 
 pytestmark = pytest.mark.once
@@ -31,12 +31,37 @@ def afresh(kernel: FrontEnd) -> None:
     kernel.greets = True
     kernel.widgets.clear()
     kernel.run("from kit.notebook import frontend; frontend._missed.clear()")
-    kernel.run("frontend.HELLO_SECONDS = 2.0")
+    waits_for_a_hello(kernel)
 
 
-def grows(kernel: FrontEnd, words: int = 3) -> bool:
+def waits_for_a_hello(kernel: FrontEnd) -> None:
+    """However busy the machine is."""
+    kernel.run("frontend.HELLO_SECONDS = 1000.0")
+
+
+def waits_for_no_hello(kernel: FrontEnd) -> None:
+    kernel.greets = False
+    kernel.run("frontend.HELLO_SECONDS = 0.2")
+
+
+def grows(kernel: FrontEnd, words: float = 3) -> bool:
     """Whether the live card has so many words by now."""
-    return bool(kernel.widgets) and kernel.widget.page.text.count("word") >= words
+    return bool(kernel.widgets) and len(kernel.widget.page.text.split()) >= words
+
+
+def steps(
+    kernel: FrontEnd, gateway: Dripping, step: int = 5, seen: list[str] | None = None
+) -> Callable[[Cell], None]:
+    """Lets the gateway send `step` words more, whenever the card has what was sent (`seen`)."""
+    gateway.allowed = step
+
+    def go_on(cell: Cell) -> None:
+        if grows(kernel, gateway.allowed):
+            if seen is not None:
+                seen.append(kernel.widget.page.text)
+            gateway.allowed += step
+
+    return go_on
 
 
 def stops(kernel: FrontEnd) -> Any:
@@ -52,13 +77,12 @@ def stops(kernel: FrontEnd) -> Any:
 
 
 def test_a_card_grows_and_ends_as_one_static_output(kernel: FrontEnd, dripping: Any) -> None:
-    texts: list[str] = []
+    seen: list[str] = []
     cell = kernel.run(
-        "%%chat\nTalk at length",
-        meanwhile=lambda cell: kernel.widgets and texts.append(kernel.widget.page.text),
+        "%%chat\nTalk at length", meanwhile=steps(kernel, dripping, step=15, seen=seen)
     )
     assert cell.error is None
-    assert len(set(texts)) > 3
+    assert [text.count("word") for text in seen] == [15, 30, 45, 60]
     (shown,) = cell.displays
     assert is_static(cell)
     assert shown["text/plain"].count("word") == shown["text/html"].count("word") == 60
@@ -66,14 +90,16 @@ def test_a_card_grows_and_ends_as_one_static_output(kernel: FrontEnd, dripping: 
 
 
 def test_it_is_told_what_is_new_and_not_all_again(kernel: FrontEnd, dripping: Any) -> None:
-    kernel.run("%%chat\nTalk at length")
+    kernel.run("%%chat\nTalk at length", meanwhile=steps(kernel, dripping))
     first, *rest = kernel.widget.told
+    assert len(rest) > 10
     assert first["all"] is True
     assert not any("all" in one or "clear" in one for one in rest)
 
 
 def test_many_deltas_at_once_lose_none(kernel: FrontEnd, dripping: Any) -> None:
-    cell = kernel.run("%%chat -o all\nTalk at once")
+    together = steps(kernel, dripping, step=160)
+    cell = kernel.run("%%chat -o all\nTalk at once", meanwhile=together)
     text = "".join(f"{number} " for number in range(MANY))
     assert kernel.value("all.text") == text
     assert cell.displays[0]["text/plain"].startswith(text.strip())
@@ -85,7 +111,7 @@ def test_its_stop_ends_the_answer_as_a_stop_of_the_cell_does(
     kernel: FrontEnd, dripping: Any
 ) -> None:
     cell = kernel.run("%%chat -o part\nTalk", meanwhile=stops(kernel))
-    assert dripping.left.wait(5), "the gateway was not left"
+    assert dripping.left.wait(60), "the gateway was not left"
     assert cell.error is not None
     assert cell.error["ename"] == "Interrupted"
     assert cell.error["evalue"].startswith("Stopped; the request is closed.")
@@ -99,21 +125,30 @@ def test_its_stop_ends_the_answer_as_a_stop_of_the_cell_does(
 def test_a_second_page_sees_the_same(kernel: FrontEnd, dripping: Any) -> None:
     """Of the same notebook in another tab, say; and one that says hello twice is told once."""
     greeted: list[bool] = []
+    dripping.allowed = 20
 
     def greet(cell: Cell) -> None:
         if not greeted and grows(kernel, 20):
             greeted.append(True)
-            for view in ("2", "2", "1"):
+            for view in ("2", "2", "1", "3"):
                 kernel.say(kernel.widget, {"do": "hello", "view": view})
+        elif len(wholes_in(kernel)) == 3:  # also the last hello has been heard
+            dripping.allowed = FREELY
 
     kernel.run("%%chat\nTalk at length", meanwhile=greet)
-    told = kernel.widget.told
-    wholes = [place for place, one in enumerate(told) if one.get("all")]
-    assert len(wholes) == 2
+    told, wholes = kernel.widget.told, wholes_in(kernel)
+    assert len(wholes) == 3
     late = type(kernel.widget.page)()
     for one in told[wholes[1] :]:
         late.take(one)
     assert late.picture == kernel.widget.page.picture
+
+
+def wholes_in(kernel: FrontEnd) -> list[int]:
+    """Where, in what the card was told, a page was told everything."""
+    if not kernel.widgets:
+        return []
+    return [place for place, one in enumerate(kernel.widget.told) if one.get("all")]
 
 
 NONSENSE: list[Any] = [
@@ -123,24 +158,26 @@ NONSENSE: list[Any] = [
 
 
 def test_what_a_page_should_not_say_does_nothing(kernel: FrontEnd, dripping: Any) -> None:
-    unsaid = [*NONSENSE]
+    unsaid = [*NONSENSE, {"do": "hello", "view": "the last"}]
+    dripping.allowed = 3
 
     def speak(cell: Cell) -> None:
         if unsaid and grows(kernel):
-            kernel.say(kernel.widget, unsaid.pop())
+            kernel.say(kernel.widget, unsaid.pop(0))
+        elif len(wholes_in(kernel)) == 2:  # also the last has been heard
+            dripping.allowed = FREELY
 
     cell = kernel.run("%%chat\nTalk at length", meanwhile=speak)
     assert unsaid == [] and cell.error is None and cell.printed == ""
-    assert len([one for one in kernel.widget.told if one.get("all")]) == 1
+    assert len(wholes_in(kernel)) == 2
 
 
 def test_where_no_page_says_hello_the_text_comes_as_markdown(
     kernel: FrontEnd, dripping: Any
 ) -> None:
     """And the next cell does not try again, until a hello comes after all."""
-    kernel.greets = False
-    kernel.run("frontend.HELLO_SECONDS = 0.2")
-    cell = kernel.run("%%chat\nTalk", stop_when=lambda cell: is_shown(cell))
+    waits_for_no_hello(kernel)
+    cell = kernel.run("%%chat\nTalk", stop_when=is_shown)
     late = kernel.widget
     assert is_static(cell) and cell.displays[0]["text/plain"].count("word") > 3
     assert late.told == [] and late.closed
@@ -152,8 +189,7 @@ def test_where_no_page_says_hello_the_text_comes_as_markdown(
 def test_a_hello_that_is_only_slow_lets_the_next_cell_try_again(
     kernel: FrontEnd, dripping: Any
 ) -> None:
-    kernel.greets = False
-    kernel.run("frontend.HELLO_SECONDS = 0.2")
+    waits_for_no_hello(kernel)
     said: list[bool] = []
 
     def say_late(cell: Cell) -> None:
@@ -167,6 +203,7 @@ def test_a_hello_that_is_only_slow_lets_the_next_cell_try_again(
         stop_when=lambda cell: bool(kernel.widgets and kernel.widget.told),
     )
     kernel.greets = True
+    waits_for_a_hello(kernel)
     kernel.widgets.clear()
     kernel.run("%%chat\nTalk", stop_when=lambda cell: grows(kernel))
     assert kernel.widget.page.text.startswith("word word word")
@@ -174,7 +211,7 @@ def test_a_hello_that_is_only_slow_lets_the_next_cell_try_again(
 
 def is_shown(cell: Cell) -> bool:
     """Whether the text is in the output itself, as Markdown."""
-    return any("word word" in shown.get("text/markdown", "") for shown in cell.displays)
+    return any("word word word word" in one.get("text/markdown", "") for one in cell.displays)
 
 
 def test_a_front_end_that_names_no_cells_is_sent_no_widget(
@@ -187,7 +224,7 @@ def test_a_front_end_that_names_no_cells_is_sent_no_widget(
 
 def test_no_trait_and_no_message_holds_the_key(kernel: FrontEnd, dripping: Any) -> None:
     kernel.heard.clear()
-    cell = kernel.run("%%chat\nTalk at length")
+    cell = kernel.run("%%chat\nTalk at length", meanwhile=steps(kernel, dripping))
     assert {one.decode() for one in dripping.keys} == {f"Bearer {KEY}"}
     assert cell.error is None and len(kernel.widget.told) > 10
     assert not [one for one in kernel.heard if KEY in one]
@@ -195,7 +232,8 @@ def test_no_trait_and_no_message_holds_the_key(kernel: FrontEnd, dripping: Any) 
 
 def test_no_trait_holds_what_the_model_said(kernel: FrontEnd, dripping: Any) -> None:
     """A notebook that is saved with its widgets' state keeps traits."""
-    kernel.run("%%chat\nTalk at length")
+    kernel.run("%%chat\nTalk at length", meanwhile=steps(kernel, dripping))
+    assert kernel.widget.told
     assert "word word" not in json.dumps(kernel.widget.state)
     assert kernel.widget.state["options"] == {"sure": ""}
 
