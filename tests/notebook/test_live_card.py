@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import pytest
 
+from relay_lite.hold import Hold
 from tests.notebook.conftest import FREELY, MANY, Cell, Dripping, Kernel
 from tests.notebook.frontends import VIEW, FrontEnd, is_static
+from tests.relay.caller.callers import RELAY_KEY, Elsewhere
 
 pytestmark = pytest.mark.once
 
@@ -20,7 +22,7 @@ QUESTION = "짜장면의 역사와 기원을 조사해줘"
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
     home = str(tmp_path_factory.mktemp("kernel-home"))
-    kernel = FrontEnd({"HOME": home, "KIT_SANDBOX_PACE": "0.1", "LITELLM_API_KEY": KEY})
+    kernel = FrontEnd({"HOME": home, "LITELLM_API_KEY": KEY})
     yield kernel
     kernel.close()
 
@@ -248,43 +250,67 @@ def test_a_card_says_the_same_of_itself_in_any_session(kernel: FrontEnd) -> None
 # -- a run -------------------------------------------------------------------------------------
 
 
+class Asked(NamedTuple):
+    """A run that a cell has started, as far as its worker has to know it."""
+
+    id: str
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    with Elsewhere(tmp_path_factory.mktemp("relay")) as there:
+        yield there
+
+
 @pytest.fixture
-def sandbox(kernel: FrontEnd) -> FrontEnd:
-    """The kernel, with the sandbox in use: its research takes some seconds."""
-    kernel.run("kit.connect.use('sandbox')")
-    return kernel
+def elsewhere(kernel: FrontEnd, relay: Elsewhere) -> Elsewhere:
+    """A relay whose worker is the test: a run goes on when what came so far has been seen."""
+    where = {"RELAY_BASE_URL": relay.url, "RELAY_API_KEY": RELAY_KEY}
+    kernel.run(f"import os; os.environ |= {where!r}")
+    return relay
 
 
-def test_the_card_of_a_run_goes_on_without_its_cell_and_ends_static(sandbox: FrontEnd) -> None:
-    cell = sandbox.run(f"%%research -o run\n{QUESTION}")
+def begun(kernel: FrontEnd, elsewhere: Elsewhere) -> tuple[Cell, Hold]:
+    cell = kernel.run(f"%%research -o run\n{QUESTION}")
     assert cell.error is None
-    sandbox.listen(lambda: "completed" in str(cell.displays))
-    assert is_static(cell) and sandbox.widget.closed
-    kinds = {row["kind"] for row in sandbox.widget.page.rows.values()}
+    return cell, elsewhere.begin(cast(Any, Asked(kernel.value("run.id"))))
+
+
+def test_the_card_of_a_run_goes_on_without_its_cell_and_ends_static(
+    kernel: FrontEnd, elsewhere: Elsewhere
+) -> None:
+    cell, hold = begun(kernel, elsewhere)
+    kernel.listen(lambda: "발효 음식" in kernel.widget.page.text)
+    kinds = {row["kind"] for row in kernel.widget.page.rows.values()}
     assert {"search", "page", "source"} <= kinds
-    assert len(sandbox.widget.page.text) > 100
+    elsewhere.end(hold)
+    kernel.listen(lambda: "completed" in str(cell.displays))
+    kernel.listen(lambda: kernel.widget.closed)
+    assert is_static(cell)
     card, gone = cell.displays
-    assert "산둥" in card["text/plain"] and gone == {}
-    token = sandbox.value("run.token")
+    assert "발효 음식" in card["text/plain"] and gone == {}
+    token = kernel.value("run.token")
     assert len(token) > 20
-    assert not [one for one in sandbox.heard if token in one and "stdout" not in one]
+    assert not [one for one in kernel.heard if token in one and "stdout" not in one]
 
 
-def test_stop_in_the_card_of_a_run_cancels_it(sandbox: FrontEnd) -> None:
-    cell = sandbox.run(f"%%research -o run\n{QUESTION}")
-    sandbox.listen(lambda: sandbox.widgets and sandbox.widget.page.rows)
-    sandbox.say(sandbox.widget, {"do": "stop"})
-    sandbox.listen(lambda: "cancelled" in str(cell.displays))
-    assert sandbox.value("run.status") == "cancelled"
-    assert is_static(cell) and sandbox.widget.closed
+def test_stop_in_the_card_of_a_run_cancels_it(kernel: FrontEnd, elsewhere: Elsewhere) -> None:
+    cell, _ = begun(kernel, elsewhere)
+    kernel.listen(lambda: kernel.widgets and kernel.widget.page.rows)
+    kernel.say(kernel.widget, {"do": "stop"})
+    kernel.listen(lambda: "cancelled" in str(cell.displays))
+    assert kernel.value("run.status") == "cancelled"
+    assert is_static(cell) and kernel.widget.closed
 
 
-def test_a_run_is_shown_without_a_widget_where_no_page_says_hello(sandbox: FrontEnd) -> None:
-    sandbox.greets = False
-    sandbox.run("frontend.HELLO_SECONDS = 0.2")
-    cell = sandbox.run(f"%%research -o run\n{QUESTION}")
-    sandbox.listen(lambda: "searching" in str(cell.displays))
+def test_a_run_is_shown_without_a_widget_where_no_page_says_hello(
+    kernel: FrontEnd, elsewhere: Elsewhere
+) -> None:
+    waits_for_no_hello(kernel)
+    cell, hold = begun(kernel, elsewhere)
+    kernel.listen(lambda: "발효 음식" in str(cell.displays))
     assert VIEW not in cell.displays[0]
-    sandbox.listen(lambda: "completed" in str(cell.displays))
-    assert is_static(cell) and sandbox.widget.closed
-    assert sandbox.widget.told == []
+    elsewhere.end(hold)
+    kernel.listen(lambda: "completed" in str(cell.displays))
+    assert is_static(cell) and kernel.widget.closed
+    assert kernel.widget.told == []

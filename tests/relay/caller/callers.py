@@ -99,6 +99,10 @@ class Elsewhere(Relay):
 
     def complete(self, run: Run, text: str = TEXT) -> None:
         """The whole of a short run."""
+        self.end(self.begin(run, text), text)
+
+    def begin(self, run: Run, text: str = TEXT) -> Hold:
+        """A run that has found and written all that it will, and that has not ended."""
         hold = self.take(run)
         self.worker.hand_over(hold)
         self.worker.write(
@@ -110,6 +114,9 @@ class Elsewhere(Relay):
             Draft("source", {"number": 1, "url": "https://a.example/1", "title": "김치 *백과*"}),
             Draft("usage", {"cost_usd": 0.25, "estimate": False}),
         )
+        return hold
+
+    def end(self, hold: Hold, text: str = TEXT) -> None:
         self.worker.write(
             hold,
             Draft("completed", {"output_text": text}),
