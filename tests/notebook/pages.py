@@ -35,7 +35,7 @@ class PageOf:
     def everything(self) -> str:
         return json.dumps(self.told, ensure_ascii=False)
 
-    def until(self, holds: Callable[[PageOf], Any], seconds: float = 15) -> None:
+    def until(self, holds: Callable[[PageOf], Any], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not holds(self):
             assert time.monotonic() < deadline, self.parts

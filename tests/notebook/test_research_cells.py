@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from tests.notebook.conftest import Kernel
+from tests.sandbox.passing import let_time_pass
 
 pytestmark = pytest.mark.waits
 
 QUESTION = "짜장면의 역사와 기원을 조사해줘"
 
 
-def until(true: Any, seconds: float = 20.0) -> None:
+def until(true: Any, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -26,10 +27,10 @@ def until(true: Any, seconds: float = 20.0) -> None:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Any]:
-    """Kernels of one user, in a home of their own; runs of the sandbox take some seconds."""
+    """Kernels of one user, in a home of their own; at pace 1 a run takes half a minute."""
     kernels: list[Kernel] = []
 
-    def start(pace: str = "0.3") -> Kernel:
+    def start(pace: str) -> Kernel:
         kernel = Kernel({"HOME": str(tmp_path), **places(tmp_path), "KIT_SANDBOX_PACE": pace})
         kernels.append(kernel)
         return kernel
@@ -46,7 +47,6 @@ def places(home: Path) -> dict[str, str]:
 def test_the_cell_comes_back_and_the_run_ends_by_itself(kernel: Any) -> None:
     cell = kernel.run(f"%%research -o run\n{QUESTION}")
     assert cell.error is None
-    assert cell.seconds < 5
     (shown,) = cell.displays
     assert shown["text/plain"].startswith(f"deep research: {QUESTION}")
     assert "kit.run(" in shown["text/plain"]
@@ -68,16 +68,18 @@ def test_a_card_ends_as_the_report(kernel: Any) -> None:
     assert "산둥" in shown["text/plain"] and "<h2>" in shown["text/html"]
 
 
-def test_a_killed_kernel_loses_nothing(own: Any) -> None:
+def test_a_killed_kernel_loses_nothing(own: Any, tmp_path: Path) -> None:
     """The kernel is killed in the middle of a run; the next gets the whole report."""
-    first = own()
+    first = own("1")
     cell = first.run(f"%%research -o run\n{QUESTION}")
     assert cell.error is None
     id = first.value("run.id")
     until(lambda: first.value("len(run.events)") > 4)
     assert first.value("run.status") == "running"
     first.manager.signal_kernel(9)
-    second = own()
+    first.manager.provisioner.process.wait()
+    let_time_pass(tmp_path)
+    second = own("1")
     assert "1 research run is going on" in second.loaded.printed
     listed = second.value("kit.runs()[['id', 'status']].values.tolist()")
     assert [one for one, _ in listed] == [id]
@@ -169,7 +171,7 @@ def test_help_lists_the_options(kernel: Any) -> None:
 
 
 def test_waiting_can_be_stopped_and_the_run_goes_on(own: Any) -> None:
-    kernel = own("1")
+    kernel = own("2")
     cell = kernel.run(
         f"%%research --wait -o run\n{QUESTION}",
         stop_when=lambda cell: "searching:" in str(cell.displays),
