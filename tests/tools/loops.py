@@ -32,7 +32,7 @@ from tests.gateway.gateways import KEY, Gateway, Reply, json_reply, stream_reply
 
 APIS = ["responses", "chat"]
 FACES = ["blocking", "async"]
-LONGEST_WAIT = 20.0
+LONGEST_WAIT = 120.0
 
 
 # -- what a model says -------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def _async(client_for: Callable[[], AsyncClient], given: Any, played: Played) ->
     asyncio.run(conversation())
 
 
-def until(happens: Callable[[], object], seconds: float = 2.0) -> None:
+def until(happens: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for what another thread does. Raises AssertionError."""
     late = time.monotonic() + seconds
     while not happens():

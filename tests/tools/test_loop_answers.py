@@ -200,7 +200,7 @@ def test_a_gateway_that_fails_later_loses_no_call(
 ) -> None:
     """What had come of the turn that failed is there, else the turn before it."""
     first = Turn([text("Let me see."), call("clock")], usage=usage(3, 4, cost=0.5))
-    given = {"timeout": 0.5} if kind is errors.TimedOut else {}
+    given = {"timeout": 3.0} if kind is errors.TimedOut else {}
     played = play(opened, first, second, api=api, face=face, tools=[clock], **given)
     assert type(played.error) is kind, played.error
     answer = played.error.answer

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -40,14 +39,14 @@ class Waiting:
     """An async tool that waits, and notes how it ended."""
 
     def __init__(self) -> None:
-        self.began = threading.Event()
+        self.began = 0
         self.ended: list[str] = []
 
     async def wait(self) -> str:
         """Wait."""
-        self.began.set()
+        self.began += 1
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(1_000)
         except asyncio.CancelledError:
             self.ended.append("cancelled")
             raise
@@ -67,6 +66,17 @@ def endless(api: str) -> Iterator[bytes | float]:
 # -- asynchronous ------------------------------------------------------------------------------
 
 Leave = Callable[[AsyncToolStream], Awaitable[None]]
+Ready = Callable[[], object]
+
+
+def has_words(stream: AsyncToolStream) -> bool:
+    return stream.partial is not None and bool(stream.partial.text)
+
+
+async def reached(ready: Ready) -> None:
+    """Wait until it is time to leave, however long that takes."""
+    while not ready():
+        await asyncio.sleep(0.005)
 
 
 async def leave_loop(stream: AsyncToolStream) -> None:
@@ -89,27 +99,33 @@ async def close_after(stream: AsyncToolStream) -> None:
     await stream.aclose()
 
 
-async def cancel(stream: AsyncToolStream) -> None:
+async def cancel(stream: AsyncToolStream, ready: Ready | None = None) -> None:
     reading = asyncio.ensure_future(read(stream))
-    await asyncio.sleep(0.1)
+    await reached(ready or (lambda: has_words(stream)))
     reading.cancel()
-    await asyncio.wait([reading], timeout=2)
+    await asyncio.wait([reading], timeout=60)
     assert reading.cancelled()
 
 
-async def close_from_beside(stream: AsyncToolStream) -> None:
+async def close_from_beside(stream: AsyncToolStream, ready: Ready | None = None) -> None:
     reading = asyncio.ensure_future(read(stream))
-    await asyncio.sleep(0.1)
+    await reached(ready or (lambda: has_words(stream)))
     await stream.aclose()
-    await asyncio.wait([reading], timeout=2)
+    await asyncio.wait([reading], timeout=60)
     assert reading.done()
     assert isinstance(reading.exception(), errors.StreamInterrupted | None)
 
 
-async def time_out(stream: AsyncToolStream) -> None:
+async def time_out(stream: AsyncToolStream, ready: Ready | None = None) -> None:
+    async def expire() -> None:
+        await reached(ready or (lambda: has_words(stream)))
+        limit.reschedule(0)
+
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(None) as limit:
+            expiring = asyncio.ensure_future(expire())
             await read(stream)
+    await expiring
 
 
 async def raise_inside(stream: AsyncToolStream) -> None:
@@ -119,6 +135,7 @@ async def raise_inside(stream: AsyncToolStream) -> None:
                 raise ZeroDivisionError
 
 
+BESIDE = (cancel, close_from_beside, time_out)
 LEAVES = [leave_loop, close_inside, close_after, cancel, close_from_beside, time_out, raise_inside]
 
 
@@ -178,8 +195,8 @@ def test_leaving_while_the_model_speaks_again_keeps_the_calls(
 
     async def later(stream: AsyncToolStream) -> None:
         """Leave in the second turn."""
-        if leave in (cancel, close_from_beside, time_out):
-            await leave(stream)
+        if leave in BESIDE:
+            await leave(stream, lambda: len(there.requests) == 2)  # type: ignore[call-arg]
             return
         async for one in stream:
             if isinstance(one, TurnBegan) and one.number == 2:
@@ -199,14 +216,14 @@ def test_leaving_while_a_function_runs_ends_it(opened: Open, leave: Leave) -> No
     waiting = Waiting()
 
     async def while_at_work(stream: AsyncToolStream) -> None:
-        if leave in (cancel, close_from_beside, time_out):
-            await leave(stream)
+        if leave in BESIDE:
+            await leave(stream, lambda: waiting.began == 2)  # type: ignore[call-arg]
             return
         seen = 0
         async for one in stream:
             seen += isinstance(one, CallBegan)
             if seen == 2:
-                await asyncio.sleep(0.01)
+                await reached(lambda: waiting.began == 2)
                 break
         await stream.aclose()
 
@@ -226,7 +243,7 @@ def test_closing_from_beside_before_the_gateway_answers_runs_nothing(
     """The answer that comes all the same is not listened to."""
     [first] = replies([[text("la "), call("note")]], api)
     assert isinstance(first, list)
-    there = opened([0.3, *first], *replies([[text("x")]], api))
+    there = opened([3.0, *first], *replies([[text("x")]], api))
     ran: list[str] = []
 
     def note() -> str:
@@ -242,9 +259,9 @@ def test_closing_from_beside_before_the_gateway_answers_runs_nothing(
                 happened.append(one)
 
         reading = asyncio.ensure_future(listen())
-        await asyncio.sleep(0.1)
+        await reached(lambda: there.requests)
         await stream.aclose()
-        await asyncio.wait([reading], timeout=2)
+        await asyncio.wait([reading], timeout=60)
         assert reading.done()
         assert isinstance(reading.exception(), errors.StreamInterrupted | None)
         assert happened == [TurnBegan(1)]
@@ -256,28 +273,46 @@ def test_closing_from_beside_before_the_gateway_answers_runs_nothing(
 def test_leaving_while_a_plain_function_runs_lets_it_end_unheard(opened: Open) -> None:
     """A thread cannot be stopped; what it gives is nobody's."""
     there = opened(*replies([[call("sleep")], [text("x")]], "responses"))
-    ended = threading.Event()
+    began, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
     def sleep() -> str:
         """Sleep."""
-        time.sleep(0.3)
+        began.set()
+        may_end.wait(60)
         ended.set()
         return ""
 
-    left(there, cancel, tools=[sleep])
-    assert ended.wait(2)
+    async def leave(stream: AsyncToolStream) -> None:
+        await cancel(stream, began.is_set)
+
+    left(there, leave, lambda stream: may_end.set(), tools=[sleep])
+    assert ended.wait(60)
     assert len(there.requests) == 1
 
 
 def test_closing_from_beside_while_a_plain_function_runs(opened: Open) -> None:
     there = opened(*replies([[call("sleep")], [text("x")]], "responses"))
 
+    began, may_end = threading.Event(), threading.Event()
+
     def sleep() -> str:
         """Sleep."""
-        time.sleep(0.3)
+        began.set()
+        may_end.wait(60)
         return ""
 
-    left(there, close_from_beside, tools=[sleep])
+    async def let_it_end() -> None:
+        """Closing waits for it."""
+        await reached(began.is_set)
+        await asyncio.sleep(0.3)
+        may_end.set()
+
+    async def leave(stream: AsyncToolStream) -> None:
+        ending = asyncio.ensure_future(let_it_end())
+        await close_from_beside(stream, began.is_set)
+        await ending
+
+    left(there, leave, tools=[sleep])
     assert len(there.requests) == 1
 
 
@@ -412,7 +447,7 @@ def test_leaving_a_blocking_stream_ends_the_functions_that_run(opened: Open) -> 
     client, stream = client_and_stream(there, tools=[waiting.wait])
     for one in stream:
         if isinstance(one, CallBegan):
-            assert waiting.began.wait(2)
+            until(lambda: waiting.began)
             break
     until(lambda: waiting.ended == ["cancelled"])
     blocking.run(client.aclose)
@@ -423,13 +458,15 @@ def test_leaving_a_blocking_stream_ends_the_functions_that_run(opened: Open) -> 
 def test_a_blocking_stream_can_be_polled(opened: Open) -> None:
     there = opened(*replies([[call("wait")], [text("x")]], "responses"))
 
+    batches: list[Any] = []
+
     async def wait() -> str:
-        """Wait."""
-        await asyncio.sleep(0.2)
+        """Wait until somebody has looked in vain."""
+        while [] not in batches:
+            await asyncio.sleep(0.005)
         return ""
 
     client, stream = client_and_stream(there, tools=[wait])
-    batches: list[Any] = []
     while (batch := stream.poll(0.02)) is not None:
         batches.append(batch)
     assert [] in batches

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from kit import blocking, errors
+from kit.gateway.events import TextDelta
 from kit.tools.happenings import CallBegan, CallEnded, Errand
 from kit.tools.stream import ToolStream
 from tests.tools.conftest import Open
@@ -62,7 +63,7 @@ def test_a_plain_function_runs_in_the_thread_that_reads(opened: Open, api: str) 
         name="other",
     )
     other.start()
-    other.join(5)
+    other.join(60)
     assert found == [["other"]]
 
 
@@ -102,18 +103,18 @@ def test_plain_functions_run_one_after_the_other_in_the_order_of_the_calls(opene
 
 def test_asynchronous_code_goes_on_while_a_plain_function_runs(opened: Open) -> None:
     there = opened(*replies([[call("sleep")], [text("x")]], "responses"))
-    ticks, ran = list[float](), list[int]()
+    ticks, ran = list[None](), list[int]()
 
     def sleep() -> str:
         """Sleep."""
         began = len(ticks)
-        time.sleep(0.3)
+        until(lambda: len(ticks) > began + 3)
         ran.append(len(ticks) - began)
         return threading.current_thread().name
 
     async def tick() -> None:
         while True:
-            ticks.append(time.monotonic())
+            ticks.append(None)
             await asyncio.sleep(0.01)
 
     async def conversation() -> str:
@@ -188,7 +189,7 @@ def test_async_functions_run_at_the_same_time(opened: Open, api: str, face: str)
         """Meet."""
         if not together:
             together.append(asyncio.Barrier(3))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await together[0].wait()
         return name
 
@@ -209,7 +210,7 @@ def test_async_functions_go_on_while_a_plain_one_runs(opened: Open, face: str) -
 
     def waits() -> str:
         """Wait."""
-        return f"heard: {heard.wait(5)}"
+        return f"heard: {heard.wait(60)}"
 
     played = play(
         opened,
@@ -256,7 +257,7 @@ def test_a_stop_inside_a_plain_function_ends_the_conversation(opened: Open) -> N
     async def other() -> str:
         """Wait."""
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(1_000)
         finally:
             ended.append("other")
         return ""
@@ -309,12 +310,10 @@ def test_a_signal_while_a_plain_function_runs_ends_it(opened: Open) -> None:
     def sleep() -> str:
         """Sleep."""
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-        time.sleep(20)
+        time.sleep(1_000)
         return ""
 
-    began = time.monotonic()
     stopped(opened, [sleep], [call("sleep")])
-    assert time.monotonic() - began < 5
 
 
 def test_a_signal_while_an_async_function_runs_ends_it(opened: Open) -> None:
@@ -324,7 +323,7 @@ def test_a_signal_while_an_async_function_runs_ends_it(opened: Open) -> None:
         """Sleep."""
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
-            await asyncio.sleep(20)
+            await asyncio.sleep(1_000)
         finally:
             ended.append("sleep")
         return ""
@@ -334,14 +333,14 @@ def test_a_signal_while_an_async_function_runs_ends_it(opened: Open) -> None:
 
 
 def test_a_signal_while_the_model_speaks_closes_the_connection(opened: Open) -> None:
-    turn = Turn([text("Hel")], pause=30.0)
+    turn = Turn([text("Hel")], pause=1_000.0)
     there = opened(*replies([turn], "responses"))
     client = client_of(there)
     stream = ToolStream(loop_of(client, tools=[clock]))
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        for _ in stream:
-            pass
+        for one in stream:
+            if isinstance(one, TextDelta):
+                threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     until(there.left.is_set)
     assert stream.partial is not None
     assert stream.partial.text == "Hel"
