@@ -25,7 +25,7 @@ from tests.gateway.lying import KEY, QUICK, Asked, Lie, Reply, as_json, examined
 
 pytestmark = [pytest.mark.once, pytest.mark.anyio]
 
-HASTY = Patience(probe=0.3, dear=0.3, idle=0.2, later=0.1, cheap_all=2.0, dear_all=1.0)
+HASTY = Patience(probe=1.5, dear=1.5, idle=1.0, later=0.5, cheap_all=10.0, dear_all=5.0)
 
 
 async def seen(handler: Handler, patience: Patience = HASTY) -> Report:
@@ -50,7 +50,7 @@ def after_models(answer: Callable[[Writer], Awaitable[None]]) -> Handler:
 
 
 async def never(writer: Writer) -> None:
-    await asyncio.sleep(60)
+    await asyncio.sleep(1_000)
 
 
 async def forever(writer: Writer) -> None:
@@ -97,7 +97,7 @@ async def test_it_ends_whatever_comes(answer: Any) -> None:
 
 async def test_silence_from_the_start_is_one_wait() -> None:
     async def silent(reader: Reader, writer: Writer) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(1_000)
 
     report = await seen(silent)
     assert report["reachable"].verdict == "no" and report.calls == 1
@@ -108,7 +108,7 @@ async def test_two_probes_without_an_answer_are_the_last() -> None:
 
     async def counted(writer: Writer) -> None:
         asked.append(1)
-        await asyncio.sleep(60)
+        await asyncio.sleep(1_000)
 
     await seen(after_models(counted))
     assert len(asked) == 2

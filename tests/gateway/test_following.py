@@ -62,7 +62,8 @@ async def test_a_stream_tells_how_it_stands_and_how_it_ended() -> None:
 async def test_what_does_not_come_to_an_end_is_an_error(
     streamed: bool, replies: tuple[Any, ...], kind: type[errors.KitError], says: str
 ) -> None:
-    async with gateway(*map(json_reply, replies)) as there, there.client(timeout=0.5) as client:
+    timeout = 2.0 if kind is errors.TimedOut else 60.0
+    async with gateway(*map(json_reply, replies)) as there, there.client(timeout=timeout) as client:
         with pytest.raises(kind, match=says) as caught:
             if streamed:
                 _ = [event async for event in client.stream("hi")]

@@ -6,7 +6,6 @@ Waiting is real; the hints of the server are milliseconds.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -163,7 +162,7 @@ async def test_a_used_up_budget_is_not_asked_again(error: dict[str, Any]) -> Non
     ],
 )
 async def test_headers_say_whether_and_when(headers: list[str], count: int) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         assert (await tries(respond, refusal(429, *headers)))[0] == count
 
 
@@ -281,39 +280,31 @@ async def test_a_stream_that_breaks_is_not_asked_for_again() -> None:
 @pytest.mark.parametrize("call", [respond, stream])
 async def test_a_wait_beyond_the_deadline_is_not_waited_for(call: Call) -> None:
     """The refusal is told at once, and not a time-out after a wait in vain."""
-    began = time.monotonic()
     sent, error = await tries(call, refusal(429, "retry-after: 20"), timeout=10)
     assert (sent, type(error)) == (1, errors.RateLimited)
     assert isinstance(error, errors.RateLimited)
     assert error.retry_after == 20
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("call", [respond, chat, submit, retrieve, models])
 @pytest.mark.parametrize("half", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"])
 async def test_the_deadline_bounds_the_whole_call(call: Call, half: bytes) -> None:
-    began = time.monotonic()
-    sent, error = await tries(call, [half, 30.0], timeout=0.1)
+    sent, error = await tries(call, [half, 1_000.0], timeout=1.0)
     assert (sent, type(error)) == (1, errors.TimedOut)
-    assert time.monotonic() - began < 2
 
 
 async def test_the_deadline_covers_the_tries_together() -> None:
-    began = time.monotonic()
     sent, error = await tries(
-        respond, refusal(429, "retry-after-ms: 60"), timeout=0.2, retries=1000
+        respond, refusal(429, "retry-after-ms: 400"), timeout=2.0, retries=1000
     )
-    assert 2 <= sent <= 4
+    assert 2 <= sent <= 6
     assert isinstance(error, errors.RateLimited | errors.TimedOut)
-    assert time.monotonic() - began < 2
 
 
 async def test_a_timeout_of_the_call_wins_over_the_clients() -> None:
-    began = time.monotonic()
-    async with gateway([30.0]) as there, there.client(timeout=60) as client:
+    async with gateway([1_000.0]) as there, there.client(timeout=1_000) as client:
         with pytest.raises(errors.TimedOut):
             await client.respond("hi", timeout=0.05)
-    assert time.monotonic() - began < 2
 
 
 # -- ids ---------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from kit.gateway.answer import Answer, answer_of
 from kit.gateway.show import markdown_of, mimebundle, plain_of, usage_line
+from tests.growth import assert_linear
 
 pytestmark = pytest.mark.once
 
@@ -279,11 +279,12 @@ def test_small_costs_are_not_rounded_to_nothing() -> None:
     ids=lambda text: text[:9],
 )
 def test_numbering_takes_time_in_proportion_to_the_text(text: str) -> None:
-    sources = [("https://a.org", "A", at, at + 1) for at in range(0, len(text) - 1, 50)]
-    answer = cited(text, *sources)
-    began = time.process_time()
-    markdown_of(answer)
-    assert time.process_time() - began < 2
+
+    def number(size: int) -> None:
+        sources = [("https://a.org", "A", at, at + 1) for at in range(0, size - 1, 50)]
+        markdown_of(cited(text[:size], *sources))
+
+    assert_linear(number, len(text) // 4, len(text))
 
 
 def test_a_list_of_sources_has_an_end() -> None:

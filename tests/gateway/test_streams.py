@@ -137,8 +137,8 @@ async def test_a_connection_that_breaks_after_the_end_does_no_harm() -> None:
 
 
 async def test_a_body_that_does_not_end_after_the_answer_is_not_waited_for() -> None:
-    async with asyncio.timeout(2):
-        stream = await ended(stream_reply(HELLO, LO, DONE, 30.0))
+    async with asyncio.timeout(60):
+        stream = await ended(stream_reply(HELLO, LO, DONE, 1_000.0))
     assert stream.answer.text == "Hello"
 
 
@@ -155,7 +155,8 @@ async def test_a_chat_ends_with_a_finish_reason_or_done(chunks: list[Any]) -> No
     assert (stream.answer.text, stream.answer.status) == ("Hello", "completed")
 
 
-async def test_usage_after_the_finish_reason_is_read() -> None:
+async def test_usage_after_the_finish_reason_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "AFTER_FINISH_SECONDS", 60.0)
     usage = {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "cost": 0.5}}
     stream = await ended(stream_reply(CHAT_HEL, CHAT_STOP, 0.05, usage, "[DONE]"), api="chat")
     assert (stream.answer.usage and stream.answer.usage.total_tokens, stream.answer.cost) == (
@@ -207,8 +208,8 @@ async def test_bytes_that_drip_after_the_end_do_not_keep_the_stream_open(
     api: Api, chunks: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_module, "AFTER_FINISH_SECONDS", 0.2)
-    drip: list[bytes | float] = [b":", 0.02] * 300
-    async with asyncio.timeout(2):
+    drip: list[bytes | float] = [b":", 0.02] * 100_000
+    async with asyncio.timeout(60):
         stream = await ended([*stream_reply(*chunks), *drip], api=api)
     assert (stream.answer.text, stream.answer.status) == ("Hello", "completed")
 
@@ -217,8 +218,8 @@ async def test_bytes_that_drip_after_an_error_do_not_keep_the_stream_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stream_module, "AFTER_ERROR_SECONDS", 0.2)
-    drip: list[bytes | float] = [b":", 0.02] * 300
-    async with asyncio.timeout(2):
+    drip: list[bytes | float] = [b":", 0.02] * 100_000
+    async with asyncio.timeout(60):
         await failed(errors.ResponseFailed, [*stream_reply(HELLO, error_frame()), *drip])
 
 
@@ -230,7 +231,7 @@ async def test_a_stream_that_never_pauses_ends_at_its_deadline() -> None:
             await writer.drain()
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await failed(errors.TimedOut, flood, timeout=0.3)
 
 
@@ -238,8 +239,8 @@ async def test_a_chat_that_falls_silent_after_its_finish_reason_is_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stream_module, "AFTER_FINISH_SECONDS", 0.1)
-    async with asyncio.timeout(2):
-        stream = await ended(stream_reply(CHAT_HEL, CHAT_LO, CHAT_STOP, 30.0), api="chat")
+    async with asyncio.timeout(60):
+        stream = await ended(stream_reply(CHAT_HEL, CHAT_LO, CHAT_STOP, 1_000.0), api="chat")
     assert stream.answer.text == "Hello"
 
 
@@ -325,7 +326,8 @@ async def test_an_error_may_be_the_first_frame() -> None:
     assert error.answer is None
 
 
-async def test_the_detail_that_follows_an_error_wins() -> None:
+async def test_the_detail_that_follows_an_error_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "AFTER_ERROR_SECONDS", 60.0)
     events = stream_reply(HELLO, error_frame(), 0.05, FAILED)
     error = await failed(errors.ResponseFailed, events)
     assert "the reason" in str(error)
@@ -337,8 +339,8 @@ async def test_after_an_error_the_stream_is_not_waited_for_long(
 ) -> None:
     assert stream_module.AFTER_ERROR_SECONDS <= 3
     monkeypatch.setattr(stream_module, "AFTER_ERROR_SECONDS", 0.05)
-    async with asyncio.timeout(2):
-        error = await failed(errors.ResponseFailed, stream_reply(HELLO, error_frame(), 30.0))
+    async with asyncio.timeout(60):
+        error = await failed(errors.ResponseFailed, stream_reply(HELLO, error_frame(), 1_000.0))
     assert error.answer.text == "Hel"
 
 
@@ -488,30 +490,30 @@ async def test_a_stream_over_the_limit_ends(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("before", [[], [HELLO]])
 async def test_silence_ends_the_stream(before: list[Any]) -> None:
-    error = await failed(errors.TimedOut, stream_reply(*before, 30.0), idle_timeout=0.05)
+    error = await failed(errors.TimedOut, stream_reply(*before, 1_000.0), idle_timeout=2.0)
     assert "sent nothing for" in str(error)
     assert (error.answer.text if error.answer else "") == "Hel" * len(before)
 
 
 async def test_silence_before_the_first_byte_ends_it_too() -> None:
-    error = await failed(errors.TimedOut, [30.0], idle_timeout=0.05)
+    error = await failed(errors.TimedOut, [1_000.0], idle_timeout=0.05)
     assert "sent nothing for" in str(error)
 
 
 async def test_silence_in_a_json_answer_ends_it_too() -> None:
     half = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"a"'
-    await failed(errors.TimedOut, [half, 30.0], idle_timeout=0.05)
+    await failed(errors.TimedOut, [half, 1_000.0], idle_timeout=0.05)
 
 
 async def test_comments_are_signs_of_life() -> None:
-    pulse = [piece for _ in range(6) for piece in (0.05, b": ping\n\n")]
-    stream = await ended([STREAM_HEAD, frame(HELLO), *pulse, frame(DONE)], idle_timeout=0.2)
+    pulse = [piece for _ in range(6) for piece in (0.5, b": ping\n\n")]
+    stream = await ended([STREAM_HEAD, frame(HELLO), *pulse, frame(DONE)], idle_timeout=2.0)
     assert stream.answer.text == "Hello"
 
 
 async def test_the_deadline_ends_a_stream_that_is_alive() -> None:
-    pulse = [piece for _ in range(100) for piece in (0.01, frame(HELLO))]
-    error = await failed(errors.TimedOut, [STREAM_HEAD, *pulse], timeout=0.1)
+    pulse = [piece for _ in range(10_000) for piece in (0.01, frame(HELLO))]
+    error = await failed(errors.TimedOut, [STREAM_HEAD, *pulse], timeout=2.0)
     assert "time for the whole call is over" in str(error)
     assert error.answer.text.startswith("Hel")
 
@@ -528,7 +530,7 @@ def endless() -> Iterator[bytes | float]:
 
 
 async def hung_up(there: Gateway) -> None:
-    await asyncio.wait_for(there.left.wait(), 1)
+    await asyncio.wait_for(there.left.wait(), 60)
 
 
 async def leave_block(there: Gateway) -> None:
@@ -564,7 +566,7 @@ async def close_from_elsewhere(there: Gateway) -> None:
             await asyncio.sleep(0.005)
         await stream.aclose()
         await hung_up(there)
-        await asyncio.wait([reading], timeout=1)
+        await asyncio.wait([reading], timeout=60)
         assert reading.done()
         assert isinstance(reading.exception(), errors.StreamInterrupted | None)
 

