@@ -157,9 +157,10 @@ async def test_a_body_that_breaks_off_is_said() -> None:
 
 async def test_a_stop_ends_the_call_at_once() -> None:
     """A cancelled task is not tried again."""
-    there = There(stream(b"{", 10.0))
+    there = There(stream(b"{", 1_000.0))
     task = asyncio.ensure_future(there.client().view(ID, SECRET))
-    await asyncio.sleep(0.05)
+    while not there.requests:
+        await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from kit.relay.book import Book
 from kit.relay.handle import AsyncRun
 from kit.relay.view import RunEvent
 from tests.relay.caller.there import (
+    QUICK,
     Reply,
     There,
     answer,
@@ -100,18 +102,14 @@ async def test_a_run_that_ended_is_followed_once_more_without_asking(tmp_path: P
 
 async def test_each_comes_when_it_is_there_and_not_at_the_end(tmp_path: Path) -> None:
     run = following(lambda _: stream(*LOG[:2], 0.15, *LOG[2:])).run(tmp_path)
-    came: dict[int, float] = {}
-    async for events in run.follow():
-        came |= {event.number: time.monotonic() for event in events}
-    assert came[3] - came[2] > 0.1
+    came = [numbers(events)[-1] async for events in run.follow()]
+    assert 2 in came and came[-1] > 2
 
 
 async def test_what_there_is_so_far_is_read_without_waiting_for_more(tmp_path: Path) -> None:
     running = view("running", last_event=3)
-    run = following(lambda _: stream(*LOG[:3], 30.0), running).run(tmp_path)
-    began = time.monotonic()
+    run = following(lambda _: stream(*LOG[:3], 1_000.0), running).run(tmp_path)
     assert numbers(await run.catch_up()) == [1, 2, 3]
-    assert time.monotonic() - began < 3
 
 
 # -- broken --------------------------------------------------------------------------------------
@@ -175,23 +173,24 @@ async def test_a_relay_that_stays_away_is_said_after_a_while(tmp_path: Path) -> 
 
 async def test_a_silent_run_is_no_relay_that_is_away(tmp_path: Path) -> None:
     """A proxy that cuts what is silent: the run thinks, for longer than anybody's patience."""
-    quiet = lambda _: stream(b": still here\n\n", 0.05, BROKEN)  # noqa: E731
+    quiet = lambda _: stream(b": still here\n\n", 0.15, BROKEN)  # noqa: E731
     there = following(
         in_turn(stream(*LOG[:2], BROKEN), *[quiet] * 10, from_there),
         in_turn(*[view("running", last_event=2)] * 11, ENDED),
     )
-    began = time.monotonic()
-    assert numbers(await all_of(there.run(tmp_path).follow())) == EVERY
-    assert time.monotonic() - began > 0.4
+    pace, began = replace(QUICK, patience=1.0), time.monotonic()
+    assert numbers(await all_of(there.run(tmp_path, pace).follow())) == EVERY
+    assert time.monotonic() - began > pace.patience
 
 
 async def test_a_stream_without_a_sign_of_life_is_left(tmp_path: Path) -> None:
     there = following(
-        in_turn(stream(*LOG[:2], 30.0), from_there), in_turn(view("running", last_event=2), ENDED)
+        in_turn(stream(*LOG[:2], 1_000.0), from_there),
+        in_turn(view("running", last_event=2), ENDED),
     )
     began = time.monotonic()
     assert numbers(await all_of(there.run(tmp_path).follow())) == EVERY
-    assert 0.15 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 0.4
 
 
 async def test_a_run_that_is_deleted_meanwhile_is_said(tmp_path: Path) -> None:
@@ -206,7 +205,7 @@ async def test_whoever_has_seen_everything_is_told_so(tmp_path: Path) -> None:
 
 
 async def test_leaving_early_closes_the_stream_and_ends_nothing(tmp_path: Path) -> None:
-    there = following(lambda _: stream(*LOG[:3], 30.0), view("running", last_event=3))
+    there = following(lambda _: stream(*LOG[:3], 1_000.0), view("running", last_event=3))
     run = there.run(tmp_path)
     lists = run.follow()
     assert await anext(lists)
@@ -244,9 +243,7 @@ async def test_events_out_of_order_are_asked_for_again(
 
 async def test_a_gap_that_stays_ends_when_the_run_has_ended(tmp_path: Path) -> None:
     there = following(shuffled(1, 2, 4, 5, 6, 7, 8))
-    began = time.monotonic()
     assert numbers(await all_of(there.run(tmp_path).follow())) == [1, 2]
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -276,13 +273,11 @@ async def test_a_relay_that_promises_more_than_it_has_is_believed_for_a_moment(
     tmp_path: Path,
 ) -> None:
     """Else looking at a run that goes on would last as long as the run."""
-    still = [b": still here\n\n", 0.1] * 20
+    still = [b": still here\n\n", 0.1] * 10_000
     run = following(lambda _: stream(*LOG[:3], *still), view("running", last_event=2**50)).run(
         tmp_path
     )
-    began = time.monotonic()
     assert numbers(await run.catch_up()) == [1, 2, 3]
-    assert time.monotonic() - began < 5
 
 
 ODD_FRAMES: dict[str, bytes] = {

@@ -126,16 +126,18 @@ async def test_what_may_have_been_taken_stays_written_down(
 
 async def test_a_start_that_is_stopped_stays_written_down(tmp_path: Path) -> None:
     async def never(_request: httpx.Request) -> None:
-        await asyncio.sleep(10)
+        await asyncio.sleep(1_000)
 
     class Slow(There):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             self.requests.append(request)
-            await asyncio.sleep(10)
+            await asyncio.sleep(1_000)
             raise AssertionError
 
-    task = asyncio.ensure_future(started(Slow(), tmp_path))
-    await asyncio.sleep(0.05)
+    slow = Slow()
+    task = asyncio.ensure_future(started(slow, tmp_path))
+    while not slow.requests:
+        await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -147,7 +147,7 @@ class Worker:
 
     def take(self, id: str | None = None) -> Hold:
         """Claim this run, or the next that waits."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             found = self._runner.run(
                 self.store.claim("a worker", GATEWAY, lease=60, limit=1, ids=id and [id])
@@ -183,7 +183,7 @@ class Worker:
         """Take a run and complete it."""
         self.complete(self.take(id))
 
-    def is_fetched(self, run: Run, seconds: float = 5) -> bool:
+    def is_fetched(self, run: Run, seconds: float = 60) -> bool:
         """Whether the run is noted as read, within some seconds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
