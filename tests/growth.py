@@ -1,4 +1,4 @@
-"""How the work grows with the size of what is given: a factor, never how long it takes."""
+"""What work costs, measured in other work: never in seconds, which are the machine's affair."""
 
 from __future__ import annotations
 
@@ -23,3 +23,20 @@ def _cost(work: Callable[[int], object], size: int) -> float:
     began = time.process_time()
     work(size)
     return time.process_time() - began
+
+
+def unit() -> float:
+    """What a fixed piece of work costs on this machine, now: some hundredths of a second."""
+    began = time.process_time()
+    sum(number * number for number in range(1_000_000))
+    return time.process_time() - began
+
+
+def assert_cheap(work: Callable[[], object], units: float) -> None:
+    """Raise AssertionError where it costs more than so many times `unit()`."""
+    costs = list[float]()
+    for _ in range(TRIES):
+        costs.append(_cost(lambda _: work(), 0) / unit())
+        if costs[-1] < units:
+            return
+    raise AssertionError(f"it costs {min(costs):.1f} units, and not {units:g}")

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 
 import html5lib
 import pytest
 
 from kit.clean import clean_html, clean_markdown
+from tests.growth import assert_cheap
 
 pytestmark = pytest.mark.once
-
-
-def seconds(clean: Callable[[str], str], text: str) -> float:
-    """Of this process, whatever else the machine has to do."""
-    started = time.process_time()
-    clean(text)
-    return time.process_time() - started
 
 
 def seen(html: str) -> str:
@@ -217,7 +210,7 @@ HEAVY = [
 def test_a_million_characters_take_no_time(piece: str) -> None:
     """Too much to be read is shown plainly, and at once."""
     for clean in (clean_html, clean_markdown):
-        assert seconds(clean, piece * (MANY // len(piece))) < 2
+        assert_cheap(partial(clean, piece * (MANY // len(piece))), 60)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +239,7 @@ def test_a_million_characters_take_no_time(piece: str) -> None:
 )
 def test_what_can_be_read_is_read_in_bounded_time(text: str) -> None:
     for clean in (clean_html, clean_markdown):
-        assert seconds(clean, text) < 2
+        assert_cheap(partial(clean, text), 60)
 
 
 @pytest.mark.parametrize(

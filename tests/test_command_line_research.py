@@ -222,7 +222,7 @@ def test_text_is_written_when_it_is_there(
     def work() -> None:
         hold = elsewhere.worker.take()
         elsewhere.worker.write(hold, Draft("output_text", {"text": "김치"}), status="running")
-        seen.append(stdout.first.wait(5))
+        seen.append(stdout.first.wait(60))
         elsewhere.worker.write(
             hold, Draft("completed", {"output_text": "김치"}), status="completed"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import keyring
@@ -69,7 +68,7 @@ class Hanging(Vault):
 
     def get_password(self, service: str, username: str) -> str | None:
         self.asked += 1
-        self.unlocked.wait(30)
+        self.unlocked.wait(250)
         return None
 
     def set_password(self, service: str, username: str, password: str) -> None:
@@ -154,12 +153,10 @@ def test_a_hanging_keyring_is_asked_once_and_not_waited_for(
     monkeypatch.setattr(keys, "PATIENCE", 0.2)
     backend = Hanging()
     keyring.set_keyring(backend)
-    started = time.monotonic()
     assert keys.recall(ADDRESS) is None
     assert keys.remember(ADDRESS, "sk-one") == "memory"
     assert keys.recall(ADDRESS) == "sk-one"
     assert keys.recall(OTHER) is None
-    assert time.monotonic() - started < 2
     assert backend.asked == 1
     backend.unlocked.set()
 

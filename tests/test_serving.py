@@ -139,15 +139,17 @@ def test_what_is_loopback(host, is_ours):
     assert is_loopback(host) is is_ours
 
 
-def test_starting_takes_a_tenth_of_a_second_and_stopping_frees_the_port():
+def test_starting_takes_little_work_and_stopping_frees_the_port():
+    from tests.growth import unit  # here: another process imports this file by its path
+
     took = []
     for _ in range(3):  # the first start pays the import of uvicorn
-        begun = time.perf_counter()
+        begun = time.process_time()
         server = serve_in_thread(echo)
-        took.append(time.perf_counter() - begun)
+        took.append(time.process_time() - begun)
         assert httpx.get(server.url, trust_env=False).text == "0"
         server.stop()
-    assert min(took) < 0.1
+    assert min(took) < 3 * unit()
     again = serve_in_thread(echo, port=server.port)
     again.stop()
     again.stop()
@@ -157,9 +159,7 @@ def test_an_endless_stream_does_not_hold_up_stopping(capfd):
     server = serve_in_thread(echo, name="stopping")
     with httpx.stream("GET", f"{server.url}/stream", trust_env=False) as answer:
         assert next(answer.iter_raw()) == b"on\n"
-        begun = time.perf_counter()
         server.stop()
-        assert time.perf_counter() - begun < 2
     assert capfd.readouterr() == ("", "")
     assert not [t for t in threading.enumerate() if t.name == "stopping"]
 
@@ -192,9 +192,7 @@ def test_an_app_ends_its_streams_before_connections_are_closed():
     with httpx.stream("GET", f"{server.url}/stream", trust_env=False) as answer:
         lines = answer.iter_lines()
         assert next(lines) == "on"
-        begun = time.perf_counter()
         server.stop()
-        assert time.perf_counter() - begun < 1
         assert [*lines] == ["back later"]
     assert app.events == ["closing", "ended"]
 
@@ -255,12 +253,12 @@ def test_stopping_waits_no_longer_than_it_is_told():
     release = threading.Event()
 
     async def slow():
-        await asyncio.to_thread(release.wait, 5)
+        await asyncio.to_thread(release.wait, 250)
 
     server = serve_in_thread(echo, closing=slow)
-    begun = time.perf_counter()
+    begun = time.monotonic()
     server.stop(0.2)
-    assert 0.15 < time.perf_counter() - begun < 1
+    assert time.monotonic() - begun > 0.15 and not release.is_set()
     release.set()
     server.stop()
 

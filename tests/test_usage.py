@@ -19,6 +19,7 @@ import pytest
 import kit
 from kit import connect, errors
 from kit.connect_desk import book_of
+from kit.gateway import following
 from kit.gateway.answer import answer_of
 from kit.gateway.ledger import Ledger
 from kit.settings import load
@@ -214,10 +215,11 @@ def test_every_turn_of_a_tool_conversation_is_a_row() -> None:
 
 
 def test_rows_stand_in_the_order_of_the_questions(opened: Open) -> None:
-    slow = opened([0.5, json_reply(CHAT)])
+    slow = opened([1.0, json_reply(CHAT)])
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(kit.Client(slow.url, model="m").chat, "hi")
-        time.sleep(0.1)
+        while not slow.requests:
+            time.sleep(0.01)
         kit.Client().respond("Reply with exactly: OK")
         waiting.result()
     assert asked("what") == [("chat",), ("responses",)]
@@ -255,10 +257,13 @@ def test_a_response_that_a_call_waits_for_counts_once(
     assert asked("input", "cost") == [(100, 0.25)]
 
 
-def test_one_whose_wait_was_too_short_counts_when_it_is_fetched(opened: Open) -> None:
+def test_one_whose_wait_was_too_short_counts_when_it_is_fetched(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = kit.Client(opened(json_reply(QUEUED), json_reply(DONE)).url, model="m")
+    monkeypatch.setattr(following, "FIRST_SECONDS", 1_000.0)
     with pytest.raises(errors.TimedOut):
-        client.respond("hi", timeout=0.2)
+        client.respond("hi", timeout=2.0)
     assert rows() == []
     client.retrieve("resp_1")
     assert asked("model") == [("m-1",)]

@@ -1,7 +1,6 @@
 """Research is called for when it is asked for; to speak of it, or to give thanks, is not to ask."""
 
 import json
-import time
 
 import pytest
 
@@ -9,6 +8,7 @@ from kit.relay.research_tool import TOOL
 from kit.sandbox.library import Library
 from kit.sandbox.mind import answer
 from kit.sandbox.steps import Ask, Call, FunctionTool, Say, Turn
+from tests.growth import assert_cheap
 
 LIBRARY = Library.open()
 RESEARCH = FunctionTool(TOOL["name"], TOOL["description"], TOOL["parameters"])
@@ -185,6 +185,4 @@ def test_a_choice_is_taken_where_the_prompt_names_one(prompt: str, form: str | N
     "piece", ["please ", "a, ", "in depth ", "thanks ", "조사 ", "!!! ", "깊이 ", "write a "]
 )
 def test_a_prompt_of_any_length_is_read_in_a_moment(piece: str):
-    started = time.perf_counter()
-    steps(piece * 20_000)
-    assert time.perf_counter() - started < 3
+    assert_cheap(lambda: steps(piece * 20_000), 60)

@@ -1,13 +1,13 @@
 """What the sandbox says: quotations with sources that hold, and plainly that it is no model."""
 
 import re
-import time
 
 import pytest
 
 from kit.sandbox.library import Library
 from kit.sandbox.mind import answer
 from kit.sandbox.steps import Ask, OpenPage, Say, Search, Turn, count_tokens
+from tests.growth import assert_cheap
 
 LIBRARY = Library.open()
 
@@ -264,9 +264,7 @@ def test_the_same_question_gets_the_same_answer():
 )
 def test_a_prompt_of_any_length_is_answered_in_a_moment(piece: str):
     """Rules are patterns, and a pattern over hostile text must not take for ever."""
-    started = time.perf_counter()
-    say("hi", piece * 20_000, piece * 20_000, web_search=True)
-    assert time.perf_counter() - started < 3
+    assert_cheap(lambda: say("hi", piece * 20_000, piece * 20_000, web_search=True), 60)
 
 
 def test_a_question_after_a_long_text_is_found():

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -271,9 +270,7 @@ def test_endless_args_streamed(api):
     text = "".join(texts)
     assert text.startswith(f'{{"research_question": "{QUESTION}", "more": "and so on, ')
     assert len(text) > 2_000_000 and len(texts) > 100
-    begun = time.monotonic()
     assert api.ask("call-and-text", asked()).calls
-    assert time.monotonic() - begun < 2
 
 
 def test_after_endless_args_an_output_is_answered_in_a_stream(api):

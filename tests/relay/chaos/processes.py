@@ -34,7 +34,7 @@ SECRET = "a secret that every replica of the tests has"
 Json = dict[str, Any]
 
 http = httpx.Client(
-    trust_env=False, timeout=30, limits=httpx.Limits(max_connections=None), verify=False
+    trust_env=False, timeout=60, limits=httpx.Limits(max_connections=None), verify=False
 )
 
 
@@ -121,7 +121,7 @@ class Relay(Process):
         for worker in self.workers:
             worker.start()
         self.announced(self.url)
-        until(self.ready, seconds=15)
+        until(self.ready)
         for worker in self.workers:
             worker.announced("Worker")  # before, it has no database to lose
         return self
@@ -154,10 +154,10 @@ class Relay(Process):
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def wait(self, run: Run, seconds: float = 20) -> Json:
+    def wait(self, run: Run, seconds: float = 600) -> Json:
         """The view of the run when it has ended."""
         path = f"{self.url}{PATH}/{run.id}/wait"
-        answer = http.get(path, headers=run.headers, params={"timeout": seconds}, timeout=40)
+        answer = http.get(path, headers=run.headers, params={"timeout": seconds}, timeout=130)
         assert answer.status_code == 200, answer.text
         view = answer.json()
         assert view["status"] in ENDED, f"{run.model} is {view['status']} after {seconds} s"
@@ -183,7 +183,7 @@ class Reader:
         self._thread.start()
         return self
 
-    def finish(self, seconds: float = 30) -> list[Json]:
+    def finish(self, seconds: float = 120) -> list[Json]:
         """The events when the terminal one has come."""
         self._thread.join(seconds)
         assert self.done, f"{self.run.model}: no terminal event, {len(self.events)} events so far"
@@ -256,7 +256,7 @@ def codes(events: list[Json]) -> list[str]:
     return [event["data"]["code"] for event in told]
 
 
-def until(holds: Callable[[], Any], *, seconds: float = 10) -> None:
+def until(holds: Callable[[], Any], *, seconds: float = 60) -> None:
     """Look until it holds."""
     deadline = time.monotonic() + seconds
     while not holds():

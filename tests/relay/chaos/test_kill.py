@@ -60,7 +60,6 @@ def outcomes(there: Gateway, store: str, new_relay: Callable[..., Relay]) -> dic
         named = [runs[case] for case in group if case not in UNTAKEN]
         until(
             lambda named=named: all(relay.view(run)["upstream_response_id"] for run in named),
-            seconds=30,
         )
     readers = {case: Reader(relay, run).start() for case, run in runs.items()}
     time.sleep(KILLED_AT)

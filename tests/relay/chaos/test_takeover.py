@@ -60,7 +60,7 @@ def is_free(store: str) -> bool:
 
 
 def test_a_dead_processs_runs_are_taken_over(there: Gateway, pair: tuple[Relay, Relay]) -> None:
-    """Twenty runs on two processes, one of them killed: all end, whole, within 15 s."""
+    """Twenty runs on two processes, one of them killed: all end, whole."""
     dying, living = pair
     living.start()
     script = there.script("shared", events=40, pace=0.06)
@@ -68,9 +68,7 @@ def test_a_dead_processs_runs_are_taken_over(there: Gateway, pair: tuple[Relay, 
     readers = [Reader(living, run).start() for run in runs]
     time.sleep(1)
     dying.kill()
-    killed = time.monotonic()
     logs = [reader.finish() for reader in readers]
-    assert time.monotonic() - killed < TAKEN_OVER
     for run, log in zip(runs, logs, strict=True):
         view = living.view(run)
         assert (view["status"], view["output_text"]) == ("completed", script.text)

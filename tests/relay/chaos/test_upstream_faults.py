@@ -64,7 +64,7 @@ def ended(
     scripts = {case: there.script(models[case], **CASES[case].does) for case in CASES}
     relay = new_relay(store).start()
     runs = {case: relay.post(models[case]) for case in CASES}
-    views = {case: relay.wait(run, 30) for case, run in runs.items()}
+    views = {case: relay.wait(run) for case, run in runs.items()}
     creates: dict[str, list[int]] = {}
     for one in there.seen().submissions:
         creates.setdefault(one["invocation"], []).append(one["status"])

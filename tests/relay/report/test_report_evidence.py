@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from kit.relay.evidence import (
     evidence_of,
     sources_of,
 )
+from tests.growth import assert_cheap
 
 pytestmark = pytest.mark.once
 
@@ -307,8 +307,7 @@ TOO_MUCH: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("kind", TOO_MUCH)
 def test_what_is_too_much_is_not_read_and_proves_nothing(kind: str) -> None:
-    start = time.process_time()
     evidence = evidence_of(response(*TOO_MUCH[kind]))
     assert checked(LINK, evidence)[0].verdict == "unknown"
     assert sources_of(evidence)
-    assert time.process_time() - start < 15
+    assert_cheap(lambda: sources_of(evidence_of(response(*TOO_MUCH[kind]))), 300)

@@ -59,7 +59,7 @@ async def restarted(server: Server, away: float = 0.2) -> None:
     await asyncio.to_thread(server.start)
 
 
-async def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.01)

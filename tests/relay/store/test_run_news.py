@@ -39,7 +39,7 @@ class News:
 
     async def of(self, id: str) -> None:
         """Wait until a commit that may have changed the run was told."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             while not any(ids is None or id in ids for ids in self.heard):
                 self.more.clear()
                 await self.more.wait()

@@ -122,7 +122,7 @@ async def test_a_worker_that_stops_hands_its_run_to_another(
     script = there.script("handed", events=60, pace=0.05)
     stop = await office.worker()
     run = await office.submit("handed")
-    begun = await office.replica.wait(run.id, 10, lambda now: now.last > 3)
+    begun = await office.replica.wait(run.id, 60, lambda now: now.last > 3)
     assert begun is not None and not begun.ended
     await office.worker()
     await stop()
@@ -136,9 +136,9 @@ async def test_a_run_cancelled_at_a_replica_is_cancelled_at_the_gateway(
     there.script("cancelled", events=400, pace=0.05)
     await office.worker()
     run = await office.submit("cancelled")
-    await office.replica.wait(run.id, 10, lambda now: now.last > 3)
+    await office.replica.wait(run.id, 60, lambda now: now.last > 3)
     cancelled = await office.replica.cancel(run.id)
     assert cancelled is not None and cancelled.status == "cancelled"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not set(there.seen().taken(run.id)) <= set(there.seen().cancels):
             await asyncio.sleep(0.05)
