@@ -237,8 +237,8 @@ class RelayClient:
         if arrived:
             return errors.ConnectionBroken(f"The connection to the relay at {self.url} broke.")
         return errors.ConnectionFailed(
-            f"No relay answers at {self.url}. Start one with python -m relay_lite, or unset "
-            "RELAY_BASE_URL: the notebook then brings its own."
+            f"No relay answers at {self.url}. Start it there (python -m relay_lite, with the store "
+            "of its runs), or unset RELAY_BASE_URL: for new runs the notebook brings its own."
         )
 
     async def _refused(self, response: httpx.Response, token: Secret | None) -> errors.KitError:

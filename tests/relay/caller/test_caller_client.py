@@ -129,8 +129,8 @@ async def test_a_relay_that_never_answers_says_how_to_bring_one() -> None:
     error = await failure(There(httpx.ConnectError("refused")), start)
     assert type(error) is errors.ConnectionFailed
     assert str(error) == (
-        f"No relay answers at {URL}. Start one with python -m relay_lite, or unset "
-        "RELAY_BASE_URL: the notebook then brings its own."
+        f"No relay answers at {URL}. Start it there (python -m relay_lite, with the store of its "
+        "runs), or unset RELAY_BASE_URL: for new runs the notebook brings its own."
     )
 
 
