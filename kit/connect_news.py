@@ -1,13 +1,15 @@
 """What has become of this user's runs, without asking anybody: read off their files.
 
 Rule: it is called while a notebook loads, so it opens the book and the relay's own file, and starts
-nothing. What lies at a relay elsewhere counts as going on until somebody asks there.
+nothing. What lies at a relay elsewhere counts as going on until somebody asks there, or a day has
+passed: that relay may be gone for good.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from pathlib import Path
 
 from kit.relay.book import Book
@@ -17,6 +19,7 @@ from kit.settings_relay import load_relay
 __all__ = ["counts"]
 
 MOST_LOOKED_UP = 200
+A_DAY = 86_400.0
 
 
 def counts(folder: Path) -> tuple[int, int]:
@@ -32,6 +35,8 @@ def counts(folder: Path) -> tuple[int, int]:
         own = entry.id in asked and known is not None
         if entry.ended or (own and known and known.get(entry.id or "") in ENDED):
             ended += 1
+        elif entry.relay:
+            going_on += time.time() - entry.asked < A_DAY
         elif not own or (known and entry.id in known):  # else it was deleted
             going_on += 1
     return going_on, ended

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from kit.connect_news import counts
 from kit.errors import ConfigError
 from kit.gateway.answer import Usage
 from kit.relay.book import Book, Entry
@@ -339,3 +340,23 @@ def test_reading_many_is_quick(tmp_path: Path) -> None:
         shutil.copy(first, book.folder / f"{count:032x}.json")
     assert len(book.entries()) == 499
     assert Secret(TOKEN) == book.entries()[0].token
+
+
+# -- news ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hours", "ended", "said"),
+    [
+        (1, None, (1, 0)),
+        (25, None, (0, 0)),  # no run goes on for a day: nobody is told of it for ever
+        (25, "completed", (0, 1)),
+    ],
+)
+def test_a_run_at_a_relay_elsewhere_is_news_for_a_day(
+    hours: int, ended: str | None, said: tuple[int, int], book: Book
+) -> None:
+    there = "http://127.0.0.1:9"
+    asked = time.time() - hours * 3_600
+    book.write(replace(number(1), relay=there, gateway="", asked=asked, ended=ended))
+    assert counts(book.folder) == said
