@@ -15,17 +15,8 @@ from living import KEY
 Json = dict[str, Any]
 
 FAULTS = (
-    *(
-        "429",
-        "500",
-        "429-quota",
-        "400-context",
-        "failed",
-        "cut",
-        "error-first",
-        "error-then-failed",
-    ),
-    *("empty-output", "stream-expired", "poll-404", "incomplete-tokens", "slow"),
+    *("429", "500", "429-quota", "400-context", "failed", "cut"),
+    *("error-first", "error-then-failed", "empty-output", "slow"),
 )
 """Of the sandbox, behind `native:NAME` and `bridged:NAME`."""
 

@@ -139,7 +139,7 @@ def test_a_cancelled_response_may_be_completed_after_all(polling: Proxy, client:
     until(lambda: one.retrieve(str(begun.id)).status == "completed")
 
 
-def test_an_expired_id_is_not_known(polling: Proxy, client: NewClient) -> None:
+def test_an_id_that_is_gone_is_not_known(polling: Proxy, client: NewClient) -> None:
     unknown = "litellm_poll_00000000-0000-0000-0000-000000000000"
     raw = polling.ask("GET", f"/responses/{unknown}")
     assert raw.status_code == 404 and [*raw.json()] == ["detail"]
@@ -166,6 +166,14 @@ def test_what_the_upstream_refuses_is_a_response_that_failed(
     assert answer.status == "failed"
     assert answer.error is not None and said in answer.error
     assert "litellm" not in answer.error.lower() and "{" not in answer.error
+
+
+def test_a_polled_answer_is_whole_where_its_end_was_empty(
+    polling: Proxy, client: NewClient
+) -> None:
+    """This version writes down what the stream had."""
+    one = client("native:empty-output", at=polling.base_url)
+    assert "kimchi" in ended(one, one.submit(QUESTION).id).text.lower()
 
 
 def test_a_polled_response_says_its_cost(polling: Proxy, client: NewClient) -> None:

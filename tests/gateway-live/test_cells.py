@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from living import KEY, Proxy
+from living import KEY, Proxy, Upstream
 from tests.notebook.conftest import Cell, Kernel
 
 pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(400)]
@@ -26,6 +26,14 @@ def total_sales(region: str, year: int) -> int:
     """
     return 120
 '''
+
+FETCH = """
+import time
+with kit.Client() as client:
+    while (fetched := client.retrieve(begun.id)).status in ("queued", "in_progress"):
+        time.sleep(0.1)
+print(fetched.text)
+"""
 
 Ask = Callable[..., Cell]
 
@@ -103,10 +111,14 @@ def test_a_conversation_goes_on_where_the_gateway_forgets(ask: Ask, notebook: Ke
     assert "김치" in notebook.value("again.text")
 
 
-def test_a_background_cell_comes_back(ask: Ask, notebook: Kernel) -> None:
-    ask("%%responses --background -o begun")
-    assert notebook.value("begun.status in ('queued', 'in_progress', 'completed')") is True
-    assert notebook.value("bool(begun.id)") is True
+def test_a_background_cell_comes_back(ask: Ask, notebook: Kernel, quick: Upstream) -> None:
+    """With an id by which the answer is fetched."""
+    question = f"{QUESTION} (in the background of a cell)"
+    ask("%%responses --background -o begun", question)
+    (sent,) = quick.submissions(question)
+    assert sent.body["background"] is True
+    fetched = notebook.run(FETCH)
+    assert fetched.error is None and "kimchi" in fetched.printed.lower()
 
 
 # -- tools ---------------------------------------------------------------------------------------

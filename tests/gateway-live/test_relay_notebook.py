@@ -49,7 +49,7 @@ def test_its_run_ends_as_the_gateway_lets_it(
     texts = shown(notebook)
     assert repr(end) in texts
     assert f"(True, 1, '{'completed' if end == 'completed' else 'error'}')" in texts
-    if end == "failed":
-        assert any("worker_lost" in text for text in texts)
+    if end == "failed":  # and says with what had come why
+        assert any("does not keep answers" in text and "Coffee" in text for text in texts)
     else:
         assert len(slow.submissions("coffee")) - before == 1
