@@ -38,7 +38,7 @@ LAB_FLAGS = (
     *("--expose-app-in-browser", "--ServerApp.log_level=WARN", "--ServerApp.port_retries=0"),
 )
 READY = """async (path) => {
-  const end = Date.now() + 120000;  // a first kernel compiles all it imports
+  const end = Date.now() + 240000;  // a first kernel compiles all it imports
   while (Date.now() < end) {
     const widget = window.jupyterapp?.shell?.currentWidget;
     if (widget?.context?.path === path && widget.sessionContext) {
@@ -75,6 +75,21 @@ BOTTOM = """panel => {
     .map(cell => cell.offsetTop + cell.offsetHeight));
 }"""
 TO_TOP = "panel => { document.querySelector(panel + ' .jp-WindowedPanel-outer').scrollTop = 0 }"
+PATIENT = """() => {
+  const later = window.setTimeout;
+  window.setTimeout = (act, ms, ...more) => later(act, ms === 5000 ? 600000 : ms, ...more);
+}"""  # a button that asks "for good?" asks five seconds long: too short for a busy machine
+LOAD = """import os, pathlib, time
+from kit.sandbox.app import create_app
+os.environ.update(KIT_SANDBOX_PACE="{pace}", XDG_DATA_HOME=os.path.abspath("{name}-data"))
+ahead = pathlib.Path("{name}.ahead").absolute()
+create_app.__kwdefaults__["clock"] = lambda: (
+    time.time() + (500 * ahead.stat().st_size if ahead.exists() else 0))
+%load_ext kit
+from kit.notebook import frontend
+frontend.HELLO_SECONDS = 1000.0"""
+"""A first cell. A run takes `pace` times half a minute, or until `let_time_pass`; a hello may come
+as late as it likes."""
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     # every cell is in the page, also those out of sight: for pictures, and to be found
@@ -97,15 +112,21 @@ class OpenNotebook:
     """A notebook in a page, with a kernel."""
 
     page: Any
+    ahead: Path
+
+    def let_time_pass(self) -> None:
+        """What the sandbox of LOAD has under way ends now."""
+        with self.ahead.open("a") as file:
+            file.write("1")
 
     def start(self) -> None:
         """Start running every cell, and return."""
         self.page.evaluate(START_ALL)
 
-    def run(self, seconds: float = 90) -> None:
+    def run(self) -> None:
         """Run every cell, to the end or to the first that fails."""
         self.start()
-        self.page.wait_for_function("() => window.kitDone", timeout=seconds * 1000)
+        self.page.wait_for_function("() => window.kitDone")
 
     def run_cell(self, cell: int) -> None:
         """Run one cell, to its end."""
@@ -118,7 +139,7 @@ class OpenNotebook:
     def load_again(self, name: str) -> None:
         """What F5 does."""
         self.page.reload()
-        self.page.wait_for_function("() => !!window.jupyterapp", timeout=60_000)
+        self.page.wait_for_function("() => !!window.jupyterapp")
         self.page.evaluate(READY, name)
 
     def is_idle(self) -> bool:
@@ -199,7 +220,7 @@ def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
         yield Lab(f"http://127.0.0.1:{port}", token, folder)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -224,14 +245,16 @@ def opened(
     if cells is not None:
         (lab.folder / name).write_text(json.dumps(notebook(cells)))
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(240_000)
+    page.add_init_script(f"({PATIENT})()")
     page.goto(f"{lab.url}/lab/tree/{name}?reset&token={lab.token}")
-    page.wait_for_function("() => !!window.jupyterapp", timeout=60_000)
+    page.wait_for_function("() => !!window.jupyterapp")
     page.evaluate(READY, name)
     if theme:
         change = "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})"
         page.evaluate(change, theme)
     page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-    return OpenNotebook(page)
+    return OpenNotebook(page, lab.folder / f"{name}.ahead")
 
 
 @pytest.fixture
@@ -273,10 +296,10 @@ def free_port() -> int:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
-            urllib.request.urlopen(url, timeout=2).close()
+            urllib.request.urlopen(url, timeout=10).close()
             return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:

@@ -18,7 +18,7 @@ from tests.browser.hostile import ANSWERS, OURS, PIXEL, RUN
 Json = dict[str, Any]
 PIECES = 300
 FIRST, LAST = "Beginning now.\n\n", "\n\nEnding now."
-HOLD_SECONDS = 10.0
+HOLD_SECONDS = 600.0
 SHORT = [text for text in OURS if "\n" not in text]
 
 

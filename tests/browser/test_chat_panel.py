@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import LOAD as LOAD_SLOWED
 from tests.browser.test_first_notebook import errors_in, wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 LOAD = """%load_ext kit
 import pandas as pd
 sales = pd.DataFrame({"city": ["Seoul", "Busan"], "sold": [31337, 4]})"""
-SLOW = "import os; os.environ['KIT_SANDBOX_PACE'] = '20'"
+SLOW = "import os; os.environ['KIT_SANDBOX_PACE'] = '40'"
 SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 SOURCES = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON()
   .cells.map(cell => cell.source)"""
@@ -37,10 +38,10 @@ class Panel:
         before = self.count("Retry")
         self.area.fill(text)
         self.area.press("Enter")
-        wait_until(lambda: self.count("Retry") > before, 30)
+        wait_until(lambda: self.count("Retry") > before)
 
-    def shows(self, text: str, seconds: float = 20) -> None:
-        wait_until(lambda: text in self.output.inner_text(), seconds)
+    def shows(self, text: str) -> None:
+        wait_until(lambda: text in self.output.inner_text())
 
 
 def open_panel(open_notebook: Any, name: str, first: str = LOAD, **options: Any) -> Any:
@@ -55,7 +56,7 @@ def test_asking_attaching_branching_and_keeping(open_notebook: Any, lab: Any) ->
     panel.shows("짜장면의 역사")
     attach = panel.output.get_by_label("Attach a DataFrame")
     attach.focus()
-    wait_until(lambda: "sales" in attach.inner_text(), 10)
+    wait_until(lambda: "sales" in attach.inner_text())
     attach.select_option("sales")
     panel.ask("How many were sold in Seoul?")
     panel.shows("with sales")
@@ -66,7 +67,7 @@ def test_asking_attaching_branching_and_keeping(open_notebook: Any, lab: Any) ->
     panel.press("Edit", 0)
     panel.output.get_by_label("Your question in other words").fill("Reply with exactly: OK")
     panel.press("Ask anew")
-    wait_until(lambda: panel.count("Retry") == 1, 20)
+    wait_until(lambda: panel.count("Retry") == 1)
     panel.press("To Markdown")
     panel.shows("Saved as chat-")
     saved = next(lab.folder.glob("chat-*.md")).read_text("utf-8")
@@ -88,7 +89,7 @@ def test_stop_keeps_the_partial_answer(open_notebook: Any, how: str) -> None:
     shown, panel = open_panel(open_notebook, f"stop-{how[:3]}.ipynb", f"{SLOW}\n{LOAD}")
     panel.area.fill("Tell me about the history of coffee")
     panel.area.press("Enter")
-    wait_until(lambda: "about" in panel.output.locator(".kit-facts").inner_text(), 30)
+    wait_until(lambda: "about" in panel.output.locator(".kit-facts").inner_text())
     if how == "Escape":
         panel.area.press("Escape")
     else:
@@ -108,7 +109,7 @@ def test_the_keyboard_is_enough(open_notebook: Any) -> None:
     shown.page.keyboard.type("second line")
     assert panel.area.input_value() == "a b d d x\nsecond line"
     shown.page.keyboard.press("Enter")
-    wait_until(lambda: panel.count("Retry") == 1, 20)
+    wait_until(lambda: panel.count("Retry") == 1)
     assert panel.area.input_value() == ""
     assert len(shown.page.evaluate(SOURCES)) == cells
 
@@ -135,29 +136,32 @@ def test_a_notebook_without_a_kernel_still_has_the_conversation(
     again = open_notebook("kept.ipynb")
     output = again.output(1)
     output.locator("summary", has_text="This conversation").click()
-    wait_until(lambda: "KEPT" in output.inner_text(), 20)
+    wait_until(lambda: "KEPT" in output.inner_text())
     again.picture("chat-kept")
 
 
 def test_a_dark_panel_and_what_costs_money(open_notebook: Any) -> None:
     """The sandbox at an address costs money, as far as anybody can tell: the panel asks."""
-    paid = """%load_ext kit
-import os
-from kit.sandbox.app import open_sandbox
+    paid = (
+        LOAD_SLOWED.format(pace=2, name="paid.ipynb")
+        + """
 from kit.serving import serve_in_thread
-served = serve_in_thread(open_sandbox(pace=0.3))
+from kit.sandbox.app import open_sandbox
+served = serve_in_thread(open_sandbox(pace=2))
 os.environ.update(LITELLM_BASE_URL=served.url, LITELLM_MODEL="sandbox",
                   LITELLM_RESEARCH_MODEL="sandbox-research")"""
+    )
     shown, panel = open_panel(open_notebook, "paid.ipynb", paid, theme="JupyterLab Dark")
     panel.output.get_by_label("Tools").check()
     panel.area.fill("짜장면의 역사와 기원에 대해 상세히 조사해줘")
     panel.area.press("Enter")
-    wait_until(lambda: panel.count("Allow") == 1, 30)
+    wait_until(lambda: panel.count("Allow") == 1)
     shown.picture("chat-consent")
     panel.press("Allow")
-    wait_until(lambda: "searched" in panel.output.inner_text(), 30)
+    wait_until(lambda: "searched" in panel.output.inner_text())
     shown.picture("chat-tools")
-    wait_until(lambda: panel.count("Retry") == 1, 60)
+    shown.let_time_pass()
+    wait_until(lambda: panel.count("Retry") == 1)
     shown.picture("chat-dark")
 
 
@@ -186,4 +190,4 @@ def test_keys_in_a_panel_are_no_commands_of_the_notebook(open_notebook: Any) -> 
     assert shown.page.evaluate(SOURCES) == before
     shown.page.keyboard.press("Control+s")
     dirty = "() => window.jupyterapp.shell.currentWidget.context.model.dirty"
-    wait_until(lambda: not shown.page.evaluate(dirty), 10)
+    wait_until(lambda: not shown.page.evaluate(dirty))

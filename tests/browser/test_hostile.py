@@ -19,11 +19,13 @@ from tests.browser.hostile import ANSWERS, JUDGE, PIXEL, RUN
 from tests.browser.hostile_gateway import Hostile
 from tests.browser.test_first_notebook import errors_in, wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 SET_UP = """import os
 os.environ.update(LITELLM_BASE_URL={url!r}, LITELLM_MODEL='m', LITELLM_API_KEY='sk-test')
 %load_ext kit
+from kit.notebook import frontend
+frontend.HELLO_SECONDS = 1000.0
 def a_function(x: str) -> str:
     "One to be called."
     return x
@@ -52,7 +54,7 @@ def ask_the_chat(output: Any, prompt: str) -> None:
 
 
 def ask_for_research(output: Any, prompt: str) -> None:
-    wait_until(lambda: "is a yes to what it costs" in output.inner_text(), 20)
+    wait_until(lambda: "is a yes to what it costs" in output.inner_text())
     output.get_by_label("Question").fill(prompt)
     output.get_by_role("button", name="Start").click()
 
@@ -129,7 +131,7 @@ def test_nothing_hostile_gets_through(attacked: Attacked, name: str) -> None:
         def says(selector: str, *words: str, cell: int = cell) -> None:
             there = shown.page.locator(f"{PANEL} .jp-Notebook .jp-CodeCell").nth(cell)
             handle = there.element_handle()
-            shown.page.wait_for_function(WORDS, arg=[handle, selector, words], timeout=20_000)
+            shown.page.wait_for_function(WORDS, arg=[handle, selector, words])
 
         if place.ask is None:
             shown.start_cell(cell)
@@ -145,7 +147,7 @@ def test_nothing_hostile_gets_through(attacked: Attacked, name: str) -> None:
         attacked.gateway.go.set()
         says(place.ended, "Beginning now.", "Ending now.", *last_words(answer))
         if place.ask is None:
-            wait_until(lambda cell=cell: shown.output(cell).locator(".kit-widget").count() == 0, 10)
+            wait_until(lambda cell=cell: shown.output(cell).locator(".kit-widget").count() == 0)
         assert attacked.harm() == []
         outputs = shown.output(cell).locator(".jp-OutputArea-output")
         assert outputs.count() >= 1

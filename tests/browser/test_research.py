@@ -6,26 +6,31 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import LOAD
 from tests.browser.test_first_notebook import errors_in, wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-
-LOAD = "import os; os.environ['KIT_SANDBOX_PACE'] = '0.3'\n%load_ext kit"
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 def test_a_research_cell_ends_at_once_and_its_card_goes_on(open_notebook: Any) -> None:
     shown = open_notebook(
         "research.ipynb",
-        [LOAD, "%%research -o run\n짜장면의 역사와 기원을 조사해줘", "1 + 1", "run.wait().sources"],
+        [
+            LOAD.format(pace=2, name="research.ipynb"),
+            "%%research -o run\n짜장면의 역사와 기원을 조사해줘",
+            "1 + 1",
+            "run.wait().sources",
+        ],
     )
     shown.run_cell(0)
     shown.run_cell(1)
     shown.run_cell(2)
-    wait_until(lambda: "searching" in shown.output(1).inner_text(), 20)
+    wait_until(lambda: "searching" in shown.output(1).inner_text())
     assert "2" in shown.output(2).inner_text()
     shown.picture("research-live")
+    shown.let_time_pass()
     shown.run_cell(3)
-    wait_until(lambda: "completed" in shown.output(1).inner_text(), 20)
+    wait_until(lambda: "completed" in shown.output(1).inner_text())
     shown.picture("research-ended")
     assert errors_in(shown.outputs()) == []
     assert len([one for one in shown.outputs()[1] if one["data"]]) == 1  # the live one is empty
@@ -36,15 +41,16 @@ def test_the_model_itself_starts_research(open_notebook: Any) -> None:
     shown = open_notebook(
         "auto.ipynb",
         [
-            LOAD,
+            LOAD.format(pace=2, name="auto.ipynb"),
             "%%responses --auto-tool-call -o answer\n짜장면의 역사와 기원에 대해 상세히 조사해줘",
             "answer.tool_calls[0].run.check()",
         ],
     )
     shown.run_cell(0)
     shown.start()
-    wait_until(lambda: "searching" in shown.output(1).inner_text(), 30)
+    wait_until(lambda: "searching" in shown.output(1).inner_text())
     shown.picture("auto-live")
-    wait_until(lambda: "opened" in shown.output(2).inner_text(), 40)
+    shown.let_time_pass()
+    wait_until(lambda: "opened" in shown.output(2).inner_text())
     shown.picture("auto-ended")
     assert errors_in(shown.outputs()) == []
