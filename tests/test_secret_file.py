@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,3 +59,17 @@ def test_a_place_where_no_file_can_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match="neither read nor made"):
         kept(tmp_path / "folder")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "relay.key")
+    with pytest.raises(ConfigError, match="neither read nor made: it is no file"):
+        kept(tmp_path / "relay.key")
+
+
+def test_a_secret_may_be_mounted(tmp_path: Path) -> None:
+    """As a link to a file of somebody else's, which is how clusters do it."""
+    (tmp_path / "mounted").write_text("0" * 64)
+    (tmp_path / "relay.key").symlink_to(tmp_path / "mounted")
+    assert kept(tmp_path / "relay.key").reveal() == "0" * 64

@@ -17,7 +17,6 @@ import contextlib
 import dataclasses
 import json
 import re
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ from kit.gateway.events import Wire
 from kit.gateway.json_text import read_json
 from kit.relay.view import is_id, is_token, number_of
 from kit.secret import Secret
-from kit.secret_file import write_private
+from kit.secret_file import read_private, sweep, write_private
 
 __all__ = ["Book", "Entry"]
 
@@ -38,7 +37,6 @@ LARGEST_FILE = 16 * 2**20
 MOST_KEPT = 5_000
 SHORTEST_BEGINNING = 4
 """Letters of an id, behind `inv_`, that name a run."""
-UNFINISHED_SECONDS = 3_600.0
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -92,7 +90,7 @@ class Book:
                 "It was not started, because nobody could find it again."
             ) from None
         self._drop_oldest()
-        self._drop_unfinished()
+        sweep(self.folder)
         return entry
 
     def update(self, entry: Entry, **changes: Any) -> None:
@@ -149,13 +147,6 @@ class Book:
             for entry in [entry for entry in self.entries()[::-1] if entry.seen][:over]:
                 self.forget(entry)
 
-    def _drop_unfinished(self) -> None:
-        """What a process was writing when it was killed; it may hold a token."""
-        with contextlib.suppress(OSError):
-            for file in self.folder.glob(".*.json.*"):
-                if time.time() - file.stat().st_mtime > UNFINISHED_SECONDS:
-                    file.unlink(missing_ok=True)
-
 
 def _document(entry: Entry) -> Wire:
     token = entry.token.reveal() if entry.token else None
@@ -166,10 +157,8 @@ def _document(entry: Entry) -> Wire:
 
 def _read(file: Path) -> Entry | None:
     try:
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
-            return None
-        raw: Any = read_json(file.read_text("utf-8"))
+        content = read_private(file, LARGEST_FILE + 1, foreign=True)
+        raw: Any = None if len(content) > LARGEST_FILE else read_json(content.decode("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return _entry(cast(Wire, raw), file.stem) if isinstance(raw, dict) else None
