@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit import secret_file
 from kit.gateway.answer import Answer
 from kit.gateway.capabilities import NOTHING, Capabilities, Seen
 from kit.gateway.capabilities_file import (
-    BELIEVED_SECONDS,
+    MOST_FINDINGS,
+    NO_SECONDS,
+    YES_SECONDS,
     forget,
     recall,
     remember,
@@ -47,11 +52,24 @@ def test_it_is_of_one_gateway_and_one_model(tmp_path: Path, there: str, model: s
     assert recall(tmp_path, there, model) is NOTHING
 
 
-def test_it_is_forgotten_in_a_week(tmp_path: Path) -> None:
-    remember(tmp_path, THERE, "m", {"chat": Seen("no", "refused", NOW)})
-    assert recall(tmp_path, THERE, "m", now=NOW + BELIEVED_SECONDS - 9).refuses("chat")
-    assert recall(tmp_path, THERE, "m", now=NOW + BELIEVED_SECONDS + 9) is NOTHING
+@pytest.mark.parametrize(
+    ("verdict", "seconds"), [("yes", YES_SECONDS), ("partly", YES_SECONDS), ("no", NO_SECONDS)]
+)
+def test_what_works_is_believed_for_a_week_and_a_no_for_a_day(
+    tmp_path: Path, verdict: Any, seconds: float
+) -> None:
+    """Behind a "no" may be an hour in which the gateway was not well."""
+    assert (YES_SECONDS, NO_SECONDS) == (7 * 86_400, 86_400)
+    remember(tmp_path, THERE, "m", {"chat": Seen(verdict, "refused", NOW)})
+    assert recall(tmp_path, THERE, "m", now=NOW + seconds - 9).verdict("chat") == verdict
+    assert recall(tmp_path, THERE, "m", now=NOW + seconds + 9) is NOTHING
     assert recall(tmp_path, THERE, "m", now=NOW - 3600) is NOTHING, "a clock was wrong"
+
+
+def test_a_no_that_is_no_longer_believed_takes_nothing_with_it(tmp_path: Path) -> None:
+    remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW), "history": Seen("no", at=NOW)})
+    found = recall(tmp_path, THERE, "m", now=NOW + NO_SECONDS + 9)
+    assert (found.verdict("chat"), found.verdict("history")) == ("yes", "unknown")
 
 
 def test_what_is_unknown_now_stays_as_it_was(tmp_path: Path) -> None:
@@ -70,7 +88,36 @@ def test_it_can_be_forgotten_at_once(tmp_path: Path) -> None:
     assert recall(tmp_path, THERE, "a") is NOTHING and recall(tmp_path, THERE, "b") is not NOTHING
     assert forget(tmp_path, THERE) == 2
     assert forget(tmp_path, THERE) == 0
-    assert files(tmp_path) == []
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_last_that_is_forgotten_takes_the_folder_with_it(tmp_path: Path) -> None:
+    for gateway_, model in ((THERE, "a"), ("https://other.example/v1", "b")):
+        remember(tmp_path, gateway_, model, {"chat": Seen("yes", at=NOW)})
+    assert forget(tmp_path, THERE, "a") == 1
+    assert len([*(tmp_path / "gateways").iterdir()]) == 1
+    assert forget(tmp_path, "https://other.example/v1") == 1
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("act", ["remember", "forget"])
+def test_what_a_killed_process_was_writing_is_swept(tmp_path: Path, act: str) -> None:
+    """Not what another may be writing at this moment."""
+    remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
+    (file,) = files(tmp_path)
+    old, young, other = (
+        file.with_name(name)
+        for name in (f".{file.name}.{'a' * 16}", f".{file.name}.{'b' * 16}", ".notes")
+    )
+    for one in (old, young, other):
+        one.write_text("{")
+    for one in (old, other):
+        os.utime(one, (NOW - 7200, NOW - 7200))
+    if act == "remember":
+        remember(tmp_path, THERE, "n", {"chat": Seen("yes", at=NOW)})
+    else:
+        assert forget(tmp_path, THERE) == 1
+    assert (old.exists(), young.exists(), other.exists()) == (False, True, True)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +139,25 @@ def test_the_file_is_private_and_holds_verdicts_alone(tmp_path: Path) -> None:
     assert set(kept["findings"][0]) == {"name", "verdict", "how", "at"}
 
 
+def finding(at: str = "NOW", **changes: Any) -> str:
+    """A file with one finding, good but for the changes; `at` as JSON spells it, or NOW."""
+    good = {"name": "chat", "verdict": "no", "how": "refused", **changes}
+    one = f'{json.dumps(good)[:-1]}, "at": {at}}}'
+    return f'{{"gateway": "{THERE}", "model": "m", "findings": [{one}]}}'
+
+
+def told(content: str) -> str:
+    return content.replace("NOW", str(NOW))  # here: names of tests are the same in all processes
+
+
+def test_a_good_file_is_believed(tmp_path: Path) -> None:
+    """So that each of the damaged ones is damaged in one place."""
+    remember(tmp_path, THERE, "m", {"history": Seen("yes", at=NOW)})
+    (file,) = files(tmp_path)
+    file.write_text(told(finding()))
+    assert recall(tmp_path, THERE, "m").refuses("chat")
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -104,17 +170,139 @@ def test_the_file_is_private_and_holds_verdicts_alone(tmp_path: Path) -> None:
         '{"gateway": "https://gateway.example/v1", "model": "m", "findings": 7}',
         '{"gateway": "https://gateway.example/v1", "model": "m", "findings": [7, null, {}]}',
         '{"gateway": "https://gateway.example/v1", "model": "m", "findings": '
-        '[{"name": "chat", "verdict": "maybe", "how": "", "at": 1e308}]}',
-        '{"gateway": "https://gateway.example/v1", "model": "m", "findings": '
         '[{"name": "chat", "verdict": ["no"], "how": {}, "at": NaN}]}',
         "x" * 200_000,
+        '{"a": ' * 9_000,
+        *(finding(verdict="maybe"), finding(verdict=["no"]), finding(verdict=None)),
+        *(finding(how={}), finding(name=["chat"]), finding(name="x" * 41)),
+        finding(at="[" * 200 + "]" * 200),
+        *(finding(at=one) for one in ("1e308", "-1e308", "1e999", "NaN", "Infinity", "-Infinity")),
+        *(finding(at=one) for one in ("1" + "0" * 400, "-1" + "0" * 400, "true", "null", '"1"')),
+        finding(at="1" + "0" * 5_000),
     ],
 )
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, content: str) -> None:
     remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
     (file,) = files(tmp_path)
-    file.write_text(content)
+    file.write_text(told(content))
     assert recall(tmp_path, THERE, "m") is NOTHING
+    remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
+    assert recall(tmp_path, THERE, "m").verdict("chat") == "yes"
+
+
+def test_a_file_with_more_than_the_doctor_asks_does_not_grow(tmp_path: Path) -> None:
+    many = {f"n{number}": Seen("yes", at=NOW) for number in range(2 * MOST_FINDINGS)}
+    remember(tmp_path, THERE, "m", many)
+    assert len(recall(tmp_path, THERE, "m").seen) == MOST_FINDINGS
+    remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
+    assert recall(tmp_path, THERE, "m").verdict("chat") == "yes"
+
+
+def pipe(file: Path) -> None:
+    os.mkfifo(file)
+
+
+def link(file: Path) -> None:
+    there = file.parent.parent / "elsewhere"
+    there.write_text(told(finding()))
+    there.chmod(0o600)
+    file.symlink_to(there)
+
+
+def endless(file: Path) -> None:
+    file.symlink_to("/dev/zero")
+
+
+def in_circles(file: Path) -> None:
+    file.symlink_to(file)
+
+
+def of_another(file: Path) -> None:
+    file.write_text(told(finding()))
+    try:
+        os.chown(file, os.geteuid() + 1, -1)
+    except PermissionError:
+        pytest.skip("only root gives files away")
+
+
+def of_all(file: Path) -> None:
+    file.write_text(told(finding()))
+    file.chmod(0o666)
+
+
+def of_the_group(file: Path) -> None:
+    file.write_text(told(finding()))
+    file.chmod(0o620)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes, owners and modes")
+@pytest.mark.parametrize(
+    "put", [pipe, link, endless, in_circles, of_another, of_all, of_the_group, os.mkdir]
+)
+def test_a_foreign_file_is_as_good_as_none(tmp_path: Path, put: Any) -> None:
+    """And nobody waits for it: it is looked for before each stream."""
+    remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
+    (file,) = files(tmp_path)
+    file.unlink()
+    put(file)
+    assert recall(tmp_path, THERE, "m") is NOTHING
+    if put is os.mkdir:
+        with pytest.raises(OSError):
+            remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
+    else:
+        remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
+        assert recall(tmp_path, THERE, "m").verdict("chat") == "yes"
+        assert stat.S_ISREG(file.lstat().st_mode)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+@pytest.mark.parametrize("put", [pipe, link, in_circles])
+def test_a_foreign_file_is_forgotten_too(tmp_path: Path, put: Any) -> None:
+    remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
+    (file,) = files(tmp_path)
+    file.unlink()
+    put(file)
+    forget(tmp_path, THERE)
+    assert not os.path.lexists(file)
+
+
+# -- several kernels at once ---------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere folders cannot be locked")
+def test_what_several_see_at_once_is_all_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secret_file, "LOCK_SECONDS", 600.0)  # however slow the disk is
+    names = [f"n{number}" for number in range(16)]
+    together = threading.Barrier(len(names))
+
+    def write(name: str) -> None:
+        together.wait()
+        remember(tmp_path, THERE, "m", {name: Seen("yes", at=NOW)})
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        [*pool.map(write, names)]
+    assert sorted(recall(tmp_path, THERE, "m").seen) == sorted(names)
+    assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere folders cannot be locked")
+def test_nobody_waits_for_ever_for_one_who_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped in the middle keeps others from nothing."""
+    monkeypatch.setattr(secret_file, "LOCK_SECONDS", 0.05)
+    with secret_file.alone(tmp_path):
+        remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
+        assert recall(tmp_path, THERE, "m").verdict("chat") == "yes"
+        assert forget(tmp_path, THERE) == 1
+
+
+def test_where_nothing_can_be_locked_it_is_kept_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secret_file, "fcntl", None)
     remember(tmp_path, THERE, "m", {"chat": Seen("yes", at=NOW)})
     assert recall(tmp_path, THERE, "m").verdict("chat") == "yes"
 
