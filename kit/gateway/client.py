@@ -17,6 +17,7 @@ import httpx
 
 from kit import errors
 from kit.gateway.answer import Answer, answer_of
+from kit.gateway.asking import CALL_SECONDS, PATHS, Asking
 from kit.gateway.body import answer_in
 from kit.gateway.capabilities import NOTHING, Capabilities, Known
 from kit.gateway.checking import checked
@@ -33,9 +34,6 @@ from kit.gateway.wire import Api, Input, Options, body_of
 from kit.settings import Endpoint
 
 __all__ = ["AsyncClient"]
-
-CALL_SECONDS = 600.0
-"""The deadline of a call that names none. A stream that names none is bounded by silence alone."""
 
 A_DAY = 86_400.0
 
@@ -78,6 +76,7 @@ class AsyncClient:
         self._exchange = Exchange(
             endpoint, transport or open_transport(), retries=retries, headers=headers
         )
+        self._asking = Asking(self._exchange, self._idle)
         self._offered: str | None = None
         self._created: dict[str, float] = {}
 
@@ -123,22 +122,10 @@ class AsyncClient:
             nonlocal model
             body = await self._body(api, prompt, options)
             model = body["model"]
-            # where streams are known to break off, the answer is asked for in one piece
-            streams = self.known(model).verdict(f"{api} stream") != "no"
-            body["stream"] = streams
-            if api == "chat" and streams:
-                body.setdefault("stream_options", {"include_usage": True})
-            return await self._exchange.send(
-                "POST",
-                _PATHS[api],
-                body,
-                deadline=min(deadline, time.monotonic() + A_DAY),
-                model=model,
-                first_byte=self._idle if streams else max(self._idle, CALL_SECONDS),
-            )
+            return await self._asking.send(api, body, self.known(model), deadline)
 
         def finish(answer: Answer) -> Answer:
-            self._noted(answer, _PATHS[api], model)
+            self._noted(answer, PATHS[api], model)
             return checked(answer, options.get("schema"), self._exchange.secrets)
 
         def follow(answer: Answer) -> AsyncIterator[Answer]:
@@ -294,7 +281,7 @@ class AsyncClient:
         deadline = self._deadline(options)
         body = await self._body(api, prompt, options)
         began = time.monotonic()
-        answer = await self._call("POST", _PATHS[api], body, deadline=deadline)
+        answer = await self._call("POST", PATHS[api], body, deadline=deadline)
         if not body.get("background"):
             async for found in self._followed(answer, deadline):
                 answer = dataclasses.replace(found, seconds=time.monotonic() - began)
@@ -313,8 +300,8 @@ class AsyncClient:
     def _noted(self, answer: Answer, path: str, model: Any = None) -> Answer:
         """The answer, once it stands in the ledger what it took."""
         if self._ledger is not None:
-            api: Api = "chat" if path == _PATHS["chat"] else "responses"
-            fetched, to = path not in _PATHS.values(), self.endpoint.identity
+            api: Api = "chat" if path == PATHS["chat"] else "responses"
+            fetched, to = path not in PATHS.values(), self.endpoint.identity
             self._ledger.note(
                 answer, api, to, now=time.time(), model=str(model or ""), fetched=fetched
             )
@@ -331,7 +318,7 @@ class AsyncClient:
     def _followed(self, answer: Answer, deadline: float) -> AsyncIterator[Answer]:
         if answer.status in PENDING:
             self._note(answer.id)
-            self._noted(answer, _PATHS["responses"])
+            self._noted(answer, PATHS["responses"])
         return followed(answer, lambda id, left: self.retrieve(id, timeout=left), deadline)
 
     def _note(self, id: str | None) -> None:
@@ -343,6 +330,3 @@ class AsyncClient:
     def _deadline(self, options: Options) -> float:
         seconds = checked_seconds(options.get("timeout")) or self._timeout or CALL_SECONDS
         return time.monotonic() + seconds
-
-
-_PATHS: dict[Api, str] = {"responses": "/responses", "chat": "/chat/completions"}

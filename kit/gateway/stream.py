@@ -188,10 +188,11 @@ class AsyncStream:
             await response.aclose()
 
     async def _read_json(self, response: httpx.Response) -> Answer:
-        """JSON although a stream was asked for: the response as it stands, in one piece."""
+        """JSON instead of a stream: the response as it stands, in one piece."""
         left = self._terms.deadline - time.monotonic()
+        idle = float(response.extensions.get("idle", self._terms.idle))
         try:
-            async with asyncio.timeout(max(min(self._terms.idle, left), 0.001)):
+            async with asyncio.timeout(max(min(idle, left), 0.001)):
                 body = scrubbed(await read_bounded(response, MAX_BODY_BYTES), self._terms.secrets)
                 raw = decoded(body, self._headers)
         except (TimeoutError, httpx.TransportError) as error:

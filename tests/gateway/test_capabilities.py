@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kit import secret_file
+from kit import errors, secret_file
 from kit.gateway.answer import Answer
 from kit.gateway.capabilities import NOTHING, Capabilities, Seen
 from kit.gateway.capabilities_file import (
@@ -376,6 +376,117 @@ async def test_a_gateway_that_streams_again_is_read_as_it_comes() -> None:
     """What was seen is old: the answer comes as a stream although none was asked for."""
     known = knows("responses stream", "no")
     async with gateway(DONE) as there, there.client(capabilities=known) as client:
+        assert (await read(client)).text == "Hi"
+
+
+# -- a memory that is wrong ----------------------------------------------------------------------
+
+
+MUST = "Stream must be set to true"
+REPLIES: Any = {
+    "responses": (ANSWER, DONE),
+    "chat": (
+        CHAT,
+        stream_reply(
+            {**CHAT, "choices": [{**CHAT["choices"][0], "delta": {"content": "Hi"}}]}, "[DONE]"
+        ),
+    ),
+}
+
+
+def no(message: str, status: str = "400 Bad Request", **error: Any) -> bytes:
+    return json_reply({"error": {"message": message, **error}}, status=status)
+
+
+@pytest.mark.parametrize("api", ["responses", "chat"])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        no(MUST),
+        no("Bad request"),
+        no("Unprocessable", "422 Unprocessable Entity"),
+        no("no", "404 Not Found"),
+        no(f"litellm.APIConnectionError: {MUST}", "500 Internal Server Error"),
+    ],
+)
+async def test_a_gateway_that_streams_alone_by_now_is_asked_for_a_stream(
+    api: Any, refusal: bytes
+) -> None:
+    """Once more, for a request in one piece that nobody would have sent without the memory."""
+    known = knows(f"{api} stream", "no", "cut")
+    async with (
+        gateway(refusal, REPLIES[api][1]) as there,
+        there.client(capabilities=known) as client,
+    ):
+        assert (await read(client, api=api)).text == "Hi"
+    assert [one.body["stream"] for one in there.requests] == [False, True]
+    assert ["stream_options" in one.body for one in there.requests] == [False, api == "chat"]
+
+
+@pytest.mark.parametrize("api", ["responses", "chat"])
+async def test_a_memory_that_was_wrong_is_not_asked_again(api: Any) -> None:
+    """By this client, of this model and API: the next call is a stream at once."""
+    known = knows(f"{api} stream", "no", "cut")
+    stream = REPLIES[api][1]
+    async with (
+        gateway(no(MUST), stream, stream) as there,
+        there.client(capabilities=known) as client,
+    ):
+        await read(client, api=api)
+        await read(client, api=api)
+    assert [one.body["stream"] for one in there.requests] == [False, True, True]
+
+
+async def test_a_refusal_of_both_is_the_streams_and_changes_nothing() -> None:
+    """It is what a client that knows nothing would have raised."""
+    known = knows("responses stream", "no", "cut")
+    async with (
+        gateway(no("in one piece"), no("as a stream"), json_reply(ANSWER)) as there,
+        there.client(capabilities=known) as client,
+    ):
+        with pytest.raises(errors.BadRequest, match="as a stream"):
+            await read(client)
+        assert (await read(client)).text == "Hi"
+    assert [one.body["stream"] for one in there.requests] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        (no("no such model", code="model_not_found"), errors.ModelUnknown),
+        (no("no", "401 Unauthorized"), errors.AuthenticationFailed),
+        (no("no", "500 Internal Server Error"), errors.ServerFailed),
+        (no("upstream timed out", "504 Gateway Timeout"), errors.ServerFailed),
+    ],
+)
+async def test_what_a_stream_would_not_help_or_would_pay_for_twice_is_raised(
+    refusal: bytes, kind: type[errors.KitError]
+) -> None:
+    known = knows("responses stream", "no", "cut")
+    async with gateway(refusal) as there, there.client(capabilities=known, retries=0) as client:
+        with pytest.raises(kind):
+            await read(client)
+    assert len(there.requests) == 1
+
+
+async def test_a_stream_that_was_refused_is_not_asked_for_in_another_way() -> None:
+    """Nothing was remembered: one request, as ever."""
+    async with gateway(no(MUST)) as there, there.client() as client:
+        with pytest.raises(errors.BadRequest):
+            await read(client)
+    assert len(there.requests) == 1
+
+
+async def test_an_answer_in_one_piece_may_begin_long_before_it_ends() -> None:
+    """A gateway that sends the head at once is given the same time for the rest."""
+    whole = json_reply(ANSWER)
+    cut = whole.index(b"\r\n\r\n") + 4
+    slow: Any = [whole[:cut], 0.3, whole[cut:]]
+    known = knows("responses stream", "no")
+    async with (
+        gateway(slow) as there,
+        there.client(capabilities=known, idle_timeout=0.1) as client,
+    ):
         assert (await read(client)).text == "Hi"
 
 

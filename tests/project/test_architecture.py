@@ -55,7 +55,8 @@ INSIDE = (
         *("kit.gateway.exchange",),
         *("kit.gateway.stream", "kit.gateway.blocking_stream"),
         *("kit.gateway.following", "kit.gateway.ledger", "kit.gateway.options_by_name"),
-        *("kit.gateway.capabilities", "kit.gateway.client", "kit.gateway.doctor"),
+        *("kit.gateway.capabilities", "kit.gateway.asking", "kit.gateway.client"),
+        *("kit.gateway.doctor",),
     ),
     (
         *("kit.tools.schema", "kit.tools.limits", "kit.tools.outputs", "kit.tools.happenings"),

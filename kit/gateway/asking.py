@@ -1,0 +1,82 @@
+"""How an answer is asked for: as a stream, and in one piece where streams are known to break off.
+
+Rule: a memory may be wrong. A request in one piece that is refused was made by memory alone, so it
+is sent once more, as a stream, which is how a client that knows nothing would have asked. What may
+have been taken is not sent again: it might be paid for twice.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+import httpx
+
+from kit import errors
+from kit.gateway.capabilities import Capabilities
+from kit.gateway.events import Wire
+from kit.gateway.exchange import Exchange
+from kit.gateway.wire import Api
+
+__all__ = ["CALL_SECONDS", "PATHS", "Asking"]
+
+CALL_SECONDS = 600.0
+"""The deadline of a call that names none. A stream that names none is bounded by silence alone."""
+A_DAY = 86_400.0
+
+PATHS: dict[Api, str] = {"responses": "/responses", "chat": "/chat/completions"}
+
+_STREAMS_ALONE = re.compile(
+    r"(?i)\bstream\W{0,3}(?:must|should|has to|is required|=\s*true)"
+    r"|\bonly\b.{0,40}\bstream|\bnon-?\s?stream"
+)
+"""How gateways that fail (5xx) say that they refuse what is no stream."""
+
+
+class Asking:
+    """Asks for the answers of one client. `idle`: seconds that a stream may be silent."""
+
+    def __init__(self, exchange: Exchange, idle: float) -> None:
+        self._exchange = exchange
+        self._idle = idle
+        self._wrong: set[tuple[str, Api]] = set()  # models of which the memory was
+
+    async def send(
+        self, api: Api, body: Wire, known: Capabilities, deadline: float
+    ) -> httpx.Response:
+        """The response, its body not yet read; its `extensions` say how long that may be silent."""
+        which = (str(body["model"]), api)
+        if known.verdict(f"{api} stream") != "no" or which in self._wrong:
+            return await self._send(api, body, deadline, stream=True)
+        try:
+            return await self._send(api, body, deadline, stream=False)
+        except errors.GatewayError as error:
+            if not _is_refusal(error):
+                raise
+        response = await self._send(api, body, deadline, stream=True)
+        self._wrong.add(which)
+        return response
+
+    async def _send(self, api: Api, body: Wire, deadline: float, *, stream: bool) -> httpx.Response:
+        body = {**body, "stream": stream}
+        if api == "chat" and stream:
+            body.setdefault("stream_options", {"include_usage": True})
+        idle = self._idle if stream else max(self._idle, CALL_SECONDS)
+        response = await self._exchange.send(
+            "POST",
+            PATHS[api],
+            body,
+            deadline=min(deadline, time.monotonic() + A_DAY),
+            model=body["model"],
+            first_byte=idle,
+        )
+        response.extensions["idle"] = idle
+        return response
+
+
+def _is_refusal(error: errors.GatewayError) -> bool:
+    """Whether the gateway took nothing, and might take a stream."""
+    if isinstance(error, errors.ServerFailed):
+        return bool(_STREAMS_ALONE.search(str(error)))
+    refused = isinstance(error, errors.BadRequest | errors.NotFound)
+    return refused and not isinstance(error, errors.ModelUnknown)
