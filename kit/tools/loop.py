@@ -140,7 +140,7 @@ class Loop:
                     async for events in asked:
                         yield [*events]
                 break
-            except (errors.BadRequest, errors.NotFound) as error:
+            except errors.GatewayError as error:
                 if error.answer is not None or not self._history.another_way(error):
                     raise
         assert self.stream is not None

@@ -26,6 +26,10 @@ __all__ = ["Transcript"]
 ENCRYPTED = "reasoning.encrypted_content"
 LONGEST_NAME = 64
 
+_FORGOTTEN = re.compile(
+    r"(?i)previous[ _]response|no tool call found|tool_call_ids?\b"
+    r"|role\W{1,4}tool\b.{0,80}\b(?:must|preceding)"
+)
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -68,9 +72,10 @@ class Transcript:
 
     def another_way(self, error: errors.GatewayError) -> bool:
         """Whether to ask again, after this refusal, without what the gateway may not know."""
+        refused = isinstance(error, errors.BadRequest | errors.NotFound)
         if isinstance(error, errors.ModelUnknown):
             return False
-        if self._keeps and self._previous:  # it took the id and forgot what was said
+        if self._keeps and self._previous and (refused or _has_forgotten(error)):
             self._keeps, self._encrypted = False, self._may_ask
             return True
         if isinstance(error, errors.BadRequest) and (self._encrypted or self._has_reasoning):
@@ -86,6 +91,12 @@ class Transcript:
 
     def _leave_reasoning_out(self) -> None:
         self._items = [item for item in self._items if item.get("type") != "reasoning"]
+
+
+def _has_forgotten(error: errors.GatewayError) -> bool:
+    """Whether a failure says so: bridges pass on the provider's refusal as one of their own."""
+    failed = isinstance(error, errors.ServerFailed | errors.ResponseFailed)
+    return failed and bool(_FORGOTTEN.search(str(error)))
 
 
 def _with_calls(items: Sequence[Wire], calls: Sequence[ToolCall]) -> Iterator[Wire]:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from kit import errors
 from kit.gateway.capabilities import Capabilities, Seen, keeps_history
 from kit.settings import Endpoint
+from tests.gateway.gateways import stream_reply
 from tests.tools.conftest import Open
-from tests.tools.loops import FACES, call, play, refused, text, thought
+from tests.tools.loops import APIS, FACES, call, play, refused, text, thought
 from tests.tools.test_loop_memory import ENCRYPTED, FORGOT, clock, summary, told
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("nothing_left")]
@@ -122,3 +124,130 @@ def test_reasoning_that_comes_all_the_same_can_be_left_out(opened: Open) -> None
         ["user", "reasoning", *PAIR],
         ["user", *PAIR],
     ]
+
+
+# -- a memory that is wrong ----------------------------------------------------------------------
+
+MUST = refused("Stream must be set to true")
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        FORGOT,
+        refused("No tool call found for function call output with call_id call_1."),
+        refused(
+            "litellm.APIConnectionError: messages with role 'tool' must be a response to a "
+            "preceding message with 'tool_calls'.",
+            "500 Internal Server Error",
+        ),
+        refused("Previous response with id 'resp_1' not found.", "500 Internal Server Error"),
+        stream_reply({"type": "error", "error": {"message": "No tool call found for call_1."}}),
+    ],
+)
+@pytest.mark.parametrize("face", FACES)
+def test_however_a_gateway_says_that_it_forgot_it_is_told_everything(
+    opened: Open, no: Any, face: str
+) -> None:
+    played = play(
+        opened,
+        [call("clock")],
+        no,
+        [text("Noon.")],
+        face=face,
+        tools=[clock],
+        known=seen(tools_by_id="yes"),
+    )
+    assert played.answer is not None and played.answer.text == "Noon."
+    assert [one for one, _, _ in summary(played.bodies)] == [None, "resp_1", None]
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        refused("boom", "500 Internal Server Error"),
+        refused("No tool call found.", "429 Too Many Requests"),
+        refused("No tool call found.", "401 Unauthorized"),
+        refused("no such model", code="model_not_found"),
+    ],
+)
+def test_what_says_nothing_of_the_turn_before_is_not_sent_twice(opened: Open, no: Any) -> None:
+    """It may have been taken, and is paid for."""
+    played = play(opened, [call("clock")], no, tools=[clock], known=seen(tools_by_id="yes"))
+    assert isinstance(played.error, errors.GatewayError)
+    assert len(played.bodies) == 2
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("face", FACES)
+def test_a_gateway_that_streams_alone_by_now_is_asked_for_streams(
+    opened: Open, api: str, face: str
+) -> None:
+    known = seen(responses_stream="no/cut", chat_stream="no/cut")
+    played = play(
+        opened,
+        MUST,
+        [call("clock")],
+        [text("Noon.")],
+        api=api,
+        face=face,
+        tools=[clock],
+        known=known,
+    )
+    assert played.answer is not None and played.answer.text == "Noon."
+    assert [one["stream"] for one in played.bodies] == [False, True, True]
+    assert played.kinds.count("TurnBegan") == 2
+
+
+def test_two_memories_that_are_wrong_are_mended_one_after_the_other(opened: Open) -> None:
+    known = seen(responses_stream="no/cut", tools_by_id="yes", encrypted="no/refused")
+    played = play(
+        opened, MUST, [call("clock")], FORGOT, [text("Noon.")], tools=[clock], known=known
+    )
+    assert played.answer is not None and played.answer.text == "Noon."
+    assert [(one["stream"], one.get("previous_response_id")) for one in played.bodies] == [
+        (False, None),
+        (True, None),
+        (True, "resp_2"),
+        (True, None),
+    ]
+
+
+def test_streams_that_do_break_off_are_not_asked_for_because_an_id_was_forgotten(
+    opened: Open,
+) -> None:
+    """The refusal was about the id, as the stream's shows; what was seen of streams still holds."""
+    known = seen(responses_stream="no/cut", tools_by_id="yes")
+    played = play(
+        opened, [call("clock")], FORGOT, FORGOT, [text("Noon.")], tools=[clock], known=known
+    )
+    assert played.answer is not None and played.answer.text == "Noon."
+    assert [(one["stream"], one.get("previous_response_id")) for one in played.bodies] == [
+        (False, None),
+        (False, "resp_1"),
+        (True, "resp_1"),
+        (False, None),
+    ]
+
+
+@pytest.mark.parametrize("identity", ["gateway", "sandbox"])
+@pytest.mark.parametrize("by_id", ["yes", "no/forgotten", "no/refused", "unknown"])
+@pytest.mark.parametrize("encrypted", ["yes", "no/refused", "no/model", "unknown"])
+@pytest.mark.parametrize("gateway", ["keeps", "forgets", "cannot decrypt"])
+def test_a_conversation_ends_well_whatever_is_remembered(
+    opened: Open, identity: str, by_id: str, encrypted: str, gateway: str
+) -> None:
+    named = by_id == "yes" or (identity == "sandbox" and by_id == "unknown")
+    no: list[Any] = [FORGOT] if gateway == "forgets" and named else []
+    if gateway == "cannot decrypt" and not named:
+        no = [refused("The encrypted content gAAA... could not be verified.")]
+    played = play(
+        opened,
+        [thought("gAAA"), call("clock")],
+        *no,
+        [text("Noon.")],
+        identity=identity,
+        tools=[clock],
+        known=seen(tools_by_id=by_id, encrypted=encrypted),
+    )
+    assert played.answer is not None and played.answer.text == "Noon."
