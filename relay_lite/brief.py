@@ -17,7 +17,7 @@ from kit import errors
 from kit.gateway.capabilities import NOTHING, Capabilities
 from kit.gateway.events import Wire
 
-__all__ = ["Assignment", "adapted", "body_of", "fitted", "shortfalls"]
+__all__ = ["Assignment", "adapted", "body_of", "fitted", "shortfalls", "unfitted"]
 
 OUTLINE = "json_outline"
 
@@ -178,6 +178,23 @@ def fitted(body: Wire, known: Capabilities, facts: Mapping[str, Any]) -> Wire:
     if not streams and known.verdict("background") in ("yes", "partly"):
         return {key: value for key, value in body.items() if key != "stream"}
     return body
+
+
+def unfitted(
+    error: errors.GatewayError, body: Wire, whole: Wire, facts: Mapping[str, Any]
+) -> tuple[Wire, dict[str, Any]] | None:
+    """What a gateway of which nothing is known gets, where the doctor's memory may be why `body`
+    was refused, and what was learnt; None where nothing was left out of `whole`, or the refusal
+    names what else can go. A stream was left out for `background`, so it comes back without it.
+    """
+    left_out = {name: whole[name] for name in whole if name not in body}
+    refusal = isinstance(error, errors.BadRequest | errors.NotFound)
+    if not left_out or not refusal or isinstance(error, errors.ModelUnknown):
+        return None
+    name = _refused(error, body)
+    if name is None or _refused(error, left_out):
+        return whole, dict(facts)
+    return adapted(error, whole, facts) if name == "background" else None
 
 
 def adapted(

@@ -119,8 +119,7 @@ async def _background(course: Course) -> Answer:
 async def _resumed(course: Course) -> Answer | None:
     """Take the stream up at the cursor; None when it is better to fetch the response."""
     resumes = 0
-    seen = course.seen
-    if seen.verdict("cursor") == "no" and seen.verdict("retrieve") == "yes":
+    if await _is_better_fetched(course):
         return None
     for _ in range(MOST_RESUMES_IN_ALL):
         if course.cursor is None or resumes >= MOST_RESUMES:
@@ -143,6 +142,20 @@ async def _resumed(course: Course) -> Answer | None:
         else:
             return None if answer.status in PENDING else await _truth(course, answer)
     return None
+
+
+async def _is_better_fetched(course: Course) -> bool:
+    """Whether it cannot be taken up and can be fetched, as was seen; and the latter still holds."""
+    seen = course.seen
+    if seen.verdict("cursor") != "no" or seen.verdict("retrieve") != "yes":
+        return False
+    try:
+        await look(course)
+    except (errors.NotFound, errors.BadRequest):
+        return False
+    except errors.GatewayError:
+        pass  # it is looked at again
+    return True
 
 
 async def _truth(course: Course, streamed: Answer) -> Answer:

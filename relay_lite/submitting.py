@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from kit import errors
 from kit.gateway.events import Event, Failure, Finished, Snapshot
 from kit.gateway.stream import AsyncStream
-from relay_lite.brief import adapted, body_of, fitted, shortfalls
+from relay_lite.brief import adapted, body_of, fitted, shortfalls, unfitted
 from relay_lite.course import Course
 from relay_lite.ending import Failed, failure_of
 from relay_lite.store import Draft, Fenced
@@ -37,14 +37,14 @@ async def submit(course: Course) -> AsyncStream:
     Raises Failed when it refuses, or when it may have taken it and nobody knows.
     """
     await _patiently(course, lambda: _prepare(course))
-    body = body_of(course.assignment, course.model, course.facts, course.hold.invocation.id)
-    body = fitted(body, course.seen, course.facts)
+    body = fitted(_whole(course), course.seen, course.facts)
     told: list[dict[str, Any]] = []
     while True:
         try:
             return await _patiently(course, lambda body=body: _drained(course, body, told))
         except errors.GatewayError as error:
-            step = adapted(error, body, course.facts)
+            step = unfitted(error, body, _whole(course), course.facts)
+            step = step or adapted(error, body, course.facts)
             if step is not None:
                 body, course.facts = step
                 await course.log([], submitting=False)
@@ -54,6 +54,11 @@ async def submit(course: Course) -> AsyncStream:
                 raise end from None
             else:
                 await reset_uncertain(course)
+
+
+def _whole(course: Course) -> dict[str, Any]:
+    """The request by what runs have met, without what the doctor saw."""
+    return body_of(course.assignment, course.model, course.facts, course.hold.invocation.id)
 
 
 async def reset_uncertain(course: Course) -> None:

@@ -121,3 +121,94 @@ def test_a_search_that_was_seen_dropped_is_warned_of() -> None:
     assert warning[0] == "no_web_search"
     for verdict in ("yes", "no/refused", "unknown"):
         assert shortfalls(assignment, {}, seen(web_search=verdict)) == []
+
+
+# -- a memory that is wrong ----------------------------------------------------------------------
+
+NO_STREAM: dict[str, str] = {"background": "yes", "responses_stream": "no/cut"}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        refused(400, "Stream must be set to true"),
+        refused(400, "Bad request"),
+        refused(422, "stream: Input should be true"),
+    ],
+)
+async def test_a_gateway_that_streams_alone_by_now_is_asked_for_a_stream(
+    desk: Desk, refusal: Any
+) -> None:
+    there = Scripted(refusals=[refusal])
+    run = await desk.work(knowing(there, **NO_STREAM))
+    assert run.status == "completed" and await desk.text() == TEXT
+    assert ["stream" in body for body in there.submissions] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        refused(400, "Deep research models run in background mode alone, not as a stream."),
+        refused(400, "Invalid value: 'background' has to be true."),
+        refused(400, "Bad request"),
+    ],
+)
+async def test_a_gateway_that_wants_background_by_now_gets_it(desk: Desk, refusal: Any) -> None:
+    there = Scripted(refusals=[refusal])
+    run = await desk.work(knowing(there, background="no/refused"))
+    assert run.status == "completed" and await desk.text() == TEXT
+    assert ["background" in body for body in there.submissions] == [False, True]
+    assert "stream" in there.submissions[1]
+
+
+async def test_without_background_a_stream_is_asked_for_again(desk: Desk) -> None:
+    """That nothing streams was only worth following while the run could be fetched."""
+    there = Scripted(way="plain", refusals=[refused(400, "Unknown parameter: 'background'.")])
+    run = await desk.work(knowing(there, **NO_STREAM))
+    assert run.status == "completed" and await desk.text() == TEXT
+    assert [("background" in one, "stream" in one) for one in there.submissions] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+async def test_a_run_is_sent_once_more_for_a_memory_and_no_oftener(desk: Desk) -> None:
+    there = Scripted(refusals=[refused(400, "Bad request")] * 9)
+    run = await desk.work(knowing(there, background="no/refused"))
+    assert run.status == "failed"
+    assert ["background" in body for body in there.submissions] == [False, True]
+
+
+async def test_what_a_gateway_refuses_of_both_is_left_out(desk: Desk) -> None:
+    """The memory was right after all, and the refusal about something else."""
+    refusals = [refused(400, "Bad request"), refused(400, "background is not supported")]
+    there = Scripted(way="plain", refusals=refusals)
+    run = await desk.work(knowing(there, background="no/refused"))
+    assert run.status == "completed"
+    assert ["background" in body for body in there.submissions] == [False, True, False]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_stream_is_taken_up_where_the_run_cannot_be_fetched_by_now(
+    desk: Desk, status: int
+) -> None:
+    """A look that is refused says that the memory is wrong, of the cursor perhaps as well."""
+    there = Scripted(cuts=[5], polls=[refused(status, "no")] * 99)
+    run = await desk.work(knowing(there, cursor="no/refused", retrieve="yes"))
+    assert run.status == "completed" and await desk.text() == TEXT
+    assert there.resumes == ["4"]
+
+
+async def test_neither_fetched_nor_taken_up_it_ends_as_ever(desk: Desk) -> None:
+    there = Scripted(cuts=[5], polls=[refused(404, "no")] * 99, resumes_refused=404)
+    run = await desk.work(knowing(there, cursor="no/refused", retrieve="yes"))
+    assert run.status == "failed"
+    assert there.resumes == ["4"]
+
+
+@pytest.mark.parametrize("verdict", ["no/dropped", "no/refused", "partly", "yes"])
+async def test_a_search_is_asked_for_whatever_was_seen(desk: Desk, verdict: str) -> None:
+    there = Scripted()
+    run = await desk.work(knowing(there, web_search=verdict))
+    assert run.status == "completed"
+    assert there.submissions[0]["tools"] == [{"type": "web_search"}]
