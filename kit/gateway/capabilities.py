@@ -1,7 +1,9 @@
 """What is known of a gateway before it is asked: from its documentation, or from the doctor.
 
 Rule: what nobody has seen is "unknown", and callers then take the way that works everywhere. A
-"no" chooses that way too. So nothing that is remembered makes a call fail that would have worked.
+"no" chooses that way too, and what is refused on a way that memory alone has chosen is asked once
+more as if nothing were known. So no refusal that memory brings about ends a call that would have
+worked.
 """
 
 from __future__ import annotations
