@@ -23,7 +23,7 @@ THEIRS = (
 )
 
 # What `make test` runs in a process of its own, or on one Python: see scripts/run_tests.py.
-BESIDE = ("once", "waits")
+BESIDE = ("once", "waits", "kernels")
 
 
 def empty_environment(environment: MutableMapping[str, str], home: Path) -> None:
@@ -84,6 +84,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     def is_wanted(item: pytest.Item) -> bool:
         marks = {mark.name for mark in item.iter_markers()}
+        if item.path.parent.name == "notebook":
+            marks.add("kernels")
         return marks.isdisjoint(without) and (only is None or only in marks)
 
     config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])

@@ -1,7 +1,8 @@
 """Run the tests on every interpreter that is here, in processes side by side.
 
-    the version of .venv    everything but what `waits`
-    the same                what `waits`, and then the notebooks
+    the version of .venv    everything but what follows
+    the same                what runs kernels (tests/notebook), and then the notebooks
+    the same                what `waits`
     each other version      what is marked neither `waits` nor `once`
 
 The first is the longest. It is heard as it goes, the others when they are done; the other versions
@@ -27,7 +28,8 @@ from environment import prepare
 from installing import ROOT, say
 
 OWN = "{}.{}".format(*sys.version_info)
-WORKS = ("--without=waits",)
+WORKS = ("--without=waits", "--without=kernels")
+KERNELS = ("--without=waits", "--only=kernels")
 WAITS = ("--only=waits",)
 OTHERS = ("--without=waits", "--without=once")
 NOTEBOOKS = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120")
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> int:
     found = interpreters.find(wanted)
     if not found:
         sys.exit(f"Error: none of Python {', '.join(wanted)} is here.")
-    if OWN in found and not {*WAITS, *OTHERS} & {*arguments}:
+    if OWN in found and not {*KERNELS, *WAITS, *OTHERS} & {*arguments}:
         return side_by_side(found, arguments)
     if {*OTHERS} <= {*arguments} and sys.platform != "win32":
         os.nice(GIVE_WAY)
@@ -58,7 +60,10 @@ def side_by_side(found: Mapping[str, Path], arguments: list[str]) -> int:
     started = time.monotonic()
     prepare(".venv", found[OWN], "dev")  # first: the others are made with its uv
     with ExitStack() as processes:
-        beside = [processes.enter_context(running([OWN], [*WAITS, *arguments]))]
+        beside = [
+            processes.enter_context(running([OWN], [*those, *arguments]))
+            for those in (KERNELS, WAITS)
+        ]
         for other in sorted(found.keys() - {OWN}):
             beside.append(processes.enter_context(running([other], [*OTHERS, *arguments])))
         mine = test(OWN, found[OWN], [*WORKS, *arguments])
@@ -99,8 +104,9 @@ def test(version: str, base: Path, arguments: list[str]) -> int:
     python = prepare(".venv" if version == OWN else f".venv-{version}", base, "dev")
     what = " ".join((f"Python {version}", *arguments))
     say(f"{what}: tests")
-    status = pytest(python, [*arguments, "tests"])
-    if version == OWN and status == 0 and not {*WORKS} & {*arguments}:
+    tests = "tests/notebook" if {*KERNELS} <= {*arguments} else "tests"  # less to collect
+    status = pytest(python, [*arguments, tests])
+    if version == OWN and status == 0 and not {"--without=kernels", *WAITS} & {*arguments}:
         say(f"{what}: notebooks")
         status = test_notebooks(python)
     say(f"{what}: {verdict(status)}, {time.monotonic() - started:.0f} s with the set-up")

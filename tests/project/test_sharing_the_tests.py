@@ -33,6 +33,17 @@ def test_both(): pass
 @pytest.mark.parametrize("store", ["a", pytest.param("b", marks=pytest.mark.once)])
 def test_table(store): pass
 """
+CELLS = """
+import pytest
+
+def test_cell(): pass
+
+@pytest.mark.once
+def test_cell_once(): pass
+
+@pytest.mark.waits
+def test_killed_kernel(): pass
+"""
 FILE = "import pytest\npytestmark = pytest.mark.waits\ndef test_of_a_file(): pass"
 
 
@@ -48,21 +59,26 @@ def chosen(pytester: pytest.Pytester) -> Callable[..., list[str]]:
     pytester.makeconftest(CONFTEST.read_text("utf-8"))
     pytester.makeini("[pytest]\nmarkers =\n    once\n    waits")
     pytester.makepyfile(test_marks=TESTS, test_file=FILE)
+    folder = pytester.mkpydir("notebook")
+    (folder / "test_cells.py").write_text(CELLS)
     return choose
 
 
-def test_two_processes_have_every_test_of_one_python_once(
+def test_three_processes_have_every_test_of_one_python_once(
     chosen: Callable[..., list[str]],
 ) -> None:
-    works, waits = chosen(*run_tests.WORKS), chosen(*run_tests.WAITS)
-    assert sorted(works + waits) == chosen()
-    assert waits == ["test_both", "test_of_a_file", "test_waits"]
+    works, kernels, waits = (
+        chosen(*options) for options in (run_tests.WORKS, run_tests.KERNELS, run_tests.WAITS)
+    )
+    assert sorted(works + kernels + waits) == chosen()
+    assert kernels == ["test_cell", "test_cell_once"]
+    assert waits == ["test_both", "test_killed_kernel", "test_of_a_file", "test_waits"]
 
 
 def test_the_other_pythons_have_what_is_not_marked(
     chosen: Callable[..., list[str]],
 ) -> None:
-    assert chosen(*run_tests.OTHERS) == ["test_table[a]", "test_unmarked"]
+    assert chosen(*run_tests.OTHERS) == ["test_cell", "test_table[a]", "test_unmarked"]
 
 
 @pytest.mark.parametrize(
