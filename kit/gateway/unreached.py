@@ -24,8 +24,14 @@ def unreached(
     error: httpx.TransportError, address: str, *secrets: str, create: bool
 ) -> errors.GatewayError:
     """The error of a request that brought no answer from the gateway at `address`."""
+    if "Bad status line" in str(error):  # aiohttp's parser, of what came instead
+        return errors.ConnectionBroken(
+            f"What answers at {address} does not speak HTTP. Check LITELLM_BASE_URL."
+        )
     if not isinstance(error, UNSENT):
         return broken(error, *secrets, create=create)
+    if (unsafe := _unsafe(error)) is not None:
+        return errors.ConnectionFailed(unsafe.format(address=address))
     if distrusted(error):
         return errors.ConnectionFailed(
             f"The certificate of {address} is not trusted here ({_why(error, secrets)}).\n"
@@ -52,6 +58,31 @@ def distrusted(error: BaseException) -> bool:
     return any(isinstance(cause, ssl.SSLError) for cause in _causes(error)) or (
         "CERTIFICATE_VERIFY_FAILED" in str(error)
     )
+
+
+def _unsafe(error: BaseException) -> str | None:
+    """What to say where TLS did not come about, and no certificate is why."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return None
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return None
+        # aiohttp's own kind of it has no such attribute
+        reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
+        if reason in _PLAIN:
+            return _NO_HTTPS
+        if isinstance(reason, str):
+            reason = reason.replace("_", " ").lower()
+            return f"No safe connection to {{address}} came about ({reason}). {_CHECK}"
+    return None
+
+
+_CHECK = "Check LITELLM_BASE_URL, and that the gateway runs."
+_PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+_NO_HTTPS = (
+    "What answers at {address} does not speak https.\n"
+    "Check LITELLM_BASE_URL: perhaps it begins with http://, or has another port."
+)
 
 
 def _why(error: BaseException, secrets: tuple[str, ...]) -> str:
