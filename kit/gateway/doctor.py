@@ -13,17 +13,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import httpx
 
 from kit import errors
 from kit.gateway import doctor_verdicts as verdicts
 from kit.gateway.capabilities import Seen
+from kit.gateway.doctor_conclusion import conclude, conclude_dear
 from kit.gateway.doctor_dear import DEAR
 from kit.gateway.doctor_examination import Examination, Patience, Spent
+from kit.gateway.doctor_failures import says_why, told_of
+from kit.gateway.doctor_finding import finding
 from kit.gateway.doctor_probes import CHEAP, HEAD
-from kit.gateway.doctor_report import Report, finding
-from kit.gateway.doctor_words import NAMES
+from kit.gateway.doctor_report import Report
+from kit.gateway.doctor_words import LABELS, NAMES, Told
+from kit.gateway.failures import is_of_provider
 from kit.gateway.ledger import Ledger
 from kit.settings import Endpoint
 
@@ -43,34 +48,43 @@ async def examine(
     dear: bool = False,
     ledger: Ledger | None = None,
     patience: Patience | None = None,
+    progress: Callable[[str], None] = lambda doing: None,
 ) -> Report:
     """What the gateway does with that model: the one given, configured, or the only one.
 
-    dear: run the probes whose price is not known before. The transport is closed afterwards.
+    dear: run the probes whose price is not known before. progress: told what is asked now, in some
+    words. The transport is closed afterwards.
     """
     patience = patience or Patience()
     began, now = time.monotonic(), time.time()
     at = Examination(endpoint, transport, model or endpoint.model or "", patience, ledger)
+    at.heed = _counting(progress, dear=dear)
     try:
-        if await _headed(at):
+        headed = await _headed(at)
+        if headed:
             await _all(at, CHEAP, patience.probe, patience.cheap_all)
-            _conclude(at)
-            if dear and at.says("responses") == "yes":
-                at.most = at.tokens + patience.dear_tokens
-                await _all(at, DEAR, patience.dear, patience.dear_all)
-                _conclude_dear(at)
+        conclude(at)
+        if headed and dear and at.says("responses") == "yes":
+            at.most = at.tokens + patience.dear_tokens
+            await _all(at, DEAR, patience.dear, patience.dear_all)
+            conclude_dear(at)
     finally:
         await at.client.aclose()
-    left = Seen("unknown", "not asked"), ""
-    cheap_left = Seen("unknown", "dear"), ""
+    left, cheap_left = Told(Seen("unknown", "not asked")), Told(Seen("unknown", "dear"))
     found = [
-        finding(name, *at.seen.get(name, cheap_left if name in DEAR_NAMES and not dear else left))
+        finding(name, at.seen.get(name, cheap_left if name in DEAR_NAMES and not dear else left))
         for name in NAMES
     ]
     took = time.monotonic() - began
     return Report(
         endpoint.identity, at.model, tuple(found), now, at.tap.count, at.tokens or None, took
     )
+
+
+def _counting(progress: Callable[[str], None], *, dear: bool) -> Callable[[str], None]:
+    probes = (HEAD, *CHEAP, *(DEAR if dear else ()))
+    places = {names[0]: place for place, (_, names, _) in enumerate(probes, 1)}
+    return lambda name: progress(f"{LABELS[name]} ({places[name]} of {len(probes)})")
 
 
 async def _headed(at: Examination) -> bool:
@@ -83,65 +97,58 @@ async def _headed(at: Examination) -> bool:
 async def _all(at: Examination, probes: tuple[Probe, ...], each: float, together: float) -> None:
     """One after the other, as long as there is time; two without any answer are the last."""
     until, silent = time.monotonic() + together, 0
+    patience = max(at.patience.first, each) if probes is CHEAP else each
     for probe in probes:
-        _, _, needs = probe
+        _, names, needs = probe
         left = until - time.monotonic()
         if silent >= 2 or left <= 0:
             return
         if needs and at.says(needs) not in ("yes", "partly"):
             continue
-        silent = silent + 1 if await _run(at, probe, min(each, left)) else 0
+        silent = silent + 1 if await _run(at, probe, min(patience, left)) else 0
+        if silent or at.says(names[0]) == "yes":  # the model is there, or was waited for
+            patience = each
 
 
 async def _run(at: Examination, probe: Probe, seconds: float) -> bool:
     """Run one. What it could not note is noted from its failure; whether nothing came at all."""
     ask, names, _ = probe
+    at.heed(names[0])
     try:
         async with asyncio.timeout(seconds):
             await ask(at)
         return False
     except (errors.KitError, TimeoutError) as error:
-        seen, words = verdicts.of_error(error), at.words(error)
-        if isinstance(error, errors.ConnectionFailed) and "certificate" in words:
-            seen = Seen("no", "certificate")
-        elif names[0] == "reachable":
-            seen = Seen("no", seen.how)
+        told = _told(at, names[0], error, seconds)
         left = [name for name in names if name not in at.seen]
         for name in left[:1]:  # what failed; behind it nothing was asked
-            at.note(name, seen, words if seen.how != "key" else "")
+            at.seen[name] = told
         _note_key(at, error)
-        return verdicts.unanswered(seen)
+        return verdicts.unanswered(told.seen)
     except Spent:
         for name in names:
             at.note(name, Seen("unknown", "spent"))
         return False
 
 
+def _told(at: Examination, name: str, error: BaseException, waited: float) -> Told:
+    """What a failure says of what was asked."""
+    told = told_of(error, *at.secrets, waited=waited)
+    if name == "reachable":
+        distrusted = "certificate" in told.happened
+        return replace(told, seen=Seen("no", "certificate" if distrusted else told.seen.how))
+    if name in ("chat", "responses"):
+        if not isinstance(error, TimeoutError | errors.ModelUnknown) and at.hear(name):
+            how = "strange" if told.seen.how == "broken" else told.seen.how
+            return replace(told, seen=Seen(told.seen.verdict, how))
+    elif says_why(told.seen):
+        return Told(told.seen, theirs=told.theirs if name != "retrieve" else "")
+    return told
+
+
 def _note_key(at: Examination, error: BaseException) -> None:
     """Some gateways list their models to anybody, and look at the key afterwards."""
-    if isinstance(error, errors.AuthenticationFailed) and "key" not in at.seen:
+    mine = isinstance(error, errors.AuthenticationFailed) and not is_of_provider(error)
+    if mine and "key" not in at.seen:
         keyed = at.endpoint.api_key is not None
         at.note("key", verdicts.of_key_error(error, keyed=keyed))
-
-
-def _conclude(at: Examination) -> None:
-    """What several probes tell together."""
-    if "yes" in (at.says("chat"), at.says("responses")):
-        at.note("key", Seen("yes", "" if at.endpoint.api_key else "open"))
-    elif "key" not in at.seen:
-        at.note("key", Seen())
-    whole, streamed = at.costs.get("whole"), at.costs.get("streamed")
-    if not at.costs:
-        return
-    if whole is not None and streamed is not None:
-        at.note("cost", Seen("yes"))
-    elif whole is not None or streamed is not None:
-        at.note("cost", Seen("partly", "whole" if whole is not None else "streamed"))
-    else:
-        at.note("cost", Seen("no"))
-
-
-def _conclude_dear(at: Examination) -> None:
-    if at.says("background") == "no":
-        for name in ("cursor", "cancel"):
-            at.note(name, Seen("no", "no background"))

@@ -105,7 +105,7 @@ async def cancel(at: Examination) -> None:
     at_once = await at.client.cancel(begun.id, timeout=at.patience.probe)
     await asyncio.sleep(at.patience.later)
     later: Answer | None = None
-    polled = at.seen["background"][0].how == "polled"
+    polled = at.seen["background"].seen.how == "polled"
     with contextlib.suppress(errors.GatewayError):
         later = await at.client.retrieve(begun.id, timeout=at.patience.probe)
         at.count([later])

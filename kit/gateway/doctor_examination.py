@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -18,8 +18,9 @@ from kit import errors
 from kit.gateway.answer import Answer
 from kit.gateway.capabilities import Seen
 from kit.gateway.client import AsyncClient
-from kit.gateway.doctor_tap import Tap
-from kit.gateway.doctor_words import said
+from kit.gateway.doctor_failures import strange
+from kit.gateway.doctor_tap import Heard, Tap
+from kit.gateway.doctor_words import Told
 from kit.gateway.events import Event
 from kit.gateway.ledger import Ledger
 from kit.gateway.request import headers_for, secrets_in
@@ -33,24 +34,26 @@ __all__ = ["Examination", "Patience", "Spent"]
 class Patience:
     """How long is waited, in seconds, and how many tokens may go. Only tests want others.
 
-    probe, dear: for one probe. idle: of a stream's silence. later: before a cancelled response is
-    looked at again. cheap_all, dear_all: for all of a kind. tokens, dear_tokens: after which
-    nothing more is asked.
+    probe, dear: for one probe. first: for the first answer of a model, which may have to be loaded
+    before. idle: of a stream's silence. later: before a cancelled response is looked at again.
+    cheap_all, dear_all: for all of a kind. tokens, dear_tokens: after which nothing more is
+    asked.
     """
 
     probe: float = 30.0
+    first: float = 120.0
     dear: float = 60.0
     idle: float = 20.0
     later: float = 3.0
     look: float = 1.0
-    cheap_all: float = 180.0
+    cheap_all: float = 300.0
     dear_all: float = 180.0
     tokens: int = 2_000
     dear_tokens: int = 40_000
 
-
-SAYS = " The gateway says: "
-"""Behind it stands what is not ours, in a message of kit.gateway.failures."""
+    def at_most(self, *, dear: bool) -> float:
+        """Seconds that all of it may take."""
+        return 1.5 * self.probe + self.cheap_all + (self.dear_all if dear else 0.0)
 
 
 class Spent(Exception):
@@ -66,7 +69,10 @@ class Examination:
     model: str
     patience: Patience
     ledger: Ledger | None = None
-    seen: dict[str, tuple[Seen, str]] = field(default_factory=dict[str, tuple[Seen, str]])
+    heed: Callable[[str], None] = lambda name: None  # told the name of what is asked now
+    seen: dict[str, Told] = field(default_factory=dict[str, Told])
+    strange: dict[str, Heard] = field(default_factory=dict[str, Heard])  # what no gateway sends
+    listed: bool = False  # the models were
     tokens: int = 0
     costs: dict[str, float | None] = field(default_factory=dict[str, float | None])
     most: int = 0
@@ -79,7 +85,7 @@ class Examination:
         self.secrets = secrets_in(headers_for(self.endpoint, self.endpoint.headers))
         self.client = AsyncClient(
             self.endpoint,
-            timeout=self.patience.probe,
+            timeout=max(self.patience.first, self.patience.dear),  # each probe has its own bound
             idle_timeout=self.patience.idle,
             retries=1,
             transport=self.tap,
@@ -87,21 +93,19 @@ class Examination:
         )
 
     def note(self, name: str, seen: Seen, detail: str = "") -> None:
-        """Keep a finding. `detail` may be the gateway's own words."""
-        self.seen[name] = replace(seen, at=time.time()), detail
+        """Keep a finding."""
+        self.seen[name] = Told(replace(seen, at=time.time()), detail)
 
     def says(self, name: str) -> str:
         """The verdict so far."""
-        return self.seen[name][0].verdict if name in self.seen else "unknown"
+        return self.seen[name].seen.verdict if name in self.seen else "unknown"
 
-    def words(self, error: BaseException) -> str:
-        """What the gateway says of a failure, or the network; "" where neither does."""
-        text = str(error).partition("\n")[0]
-        _, told, theirs = text.partition(SAYS)
-        if not told and not isinstance(error, errors.ConnectionFailed | errors.ConnectionBroken):
-            return ""
-        line = said(theirs if told else text.partition(". ")[0], *self.secrets)
-        return line if line.endswith((".", "…", "?", "!")) else f"{line}."
+    def hear(self, name: str, *, listing: bool = False) -> str:
+        """Keep what answered that probe, where no gateway would send it; what it is."""
+        what = strange(self.tap.last, listing=listing)
+        if what and self.tap.last is not None:
+            self.strange[name] = self.tap.last
+        return what
 
     async def ask(self, api: Api, prompt: Input, **options: Any) -> Answer:
         """One answer, as short as it may be."""

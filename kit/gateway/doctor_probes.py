@@ -15,8 +15,10 @@ from kit.gateway import doctor_verdicts as verdicts
 from kit.gateway.answer import Answer
 from kit.gateway.capabilities import Seen
 from kit.gateway.doctor_examination import Examination
-from kit.gateway.doctor_words import said
+from kit.gateway.doctor_failures import told_of
+from kit.gateway.doctor_words import Told, said
 from kit.gateway.events import Wire
+from kit.gateway.failures import is_of_provider
 from kit.gateway.wire import Api
 
 __all__ = ["CHEAP", "HEAD"]
@@ -63,8 +65,9 @@ async def models(at: Examination) -> None:
             raise
         at.note("reachable", Seen("yes"))  # with a no, but it answers
         at.note("tls", _tls(at.endpoint.base_url))
-        if not isinstance(error, errors.AuthenticationFailed):
-            at.note("models", Seen("no"))
+        if not isinstance(error, errors.AuthenticationFailed) or is_of_provider(error):
+            at.hear("models", listing=True)
+            _note_unlisted(at, error)
             return
         keyed = at.endpoint.api_key is not None
         at.note("key", verdicts.of_key_error(error, keyed=keyed))
@@ -72,6 +75,7 @@ async def models(at: Examination) -> None:
     at.note("reachable", Seen("yes"))
     at.note("tls", _tls(at.endpoint.base_url))
     listed = at.tap.last.object if at.tap.last else {}
+    at.listed = not at.hear("models", listing=True)
     if not at.model and len(offered) == 1:
         at.model = offered[0]
     await _note_models(at, offered, listed)
@@ -83,7 +87,14 @@ def _tls(address: str) -> Seen:
         return Seen("yes")
     host = parts.hostname or ""
     here = host in ("localhost", "::1") or host.startswith("127.")
-    return Seen("no", "loopback" if here else "")
+    return Seen("yes", "loopback") if here else Seen("no")
+
+
+def _note_unlisted(at: Examination, error: errors.GatewayError) -> None:
+    told = told_of(error, *at.secrets)
+    at.seen["models"] = Told(Seen("no"), theirs=told.theirs)
+    if not at.model:
+        at.seen["models"] = Told(Seen("no", "none"), told.happened, theirs=told.theirs)
 
 
 async def _note_models(at: Examination, offered: list[str], listed: Wire) -> None:
@@ -100,7 +111,7 @@ async def _note_models(at: Examination, offered: list[str], listed: Wire) -> Non
     ]
     detail = f"{'; '.join(told)}." if told else ""
     if not at.model:
-        at.note("models", Seen("partly", "choose"), detail)
+        at.note("models", Seen("partly", "choose") if offered else Seen("no", "none"), detail)
     elif chosen:
         at.note("models", Seen("partly", "shutdown"), detail)
     elif offered and at.model not in offered:
@@ -174,7 +185,7 @@ async def chat_tools(at: Examination) -> None:
 async def tools(at: Examination) -> None:
     first = await _tools(at, "responses")
     if not first.function_calls:
-        at.note("tools by id", at.seen["tools"][0])
+        at.note("tools by id", at.seen["tools"].seen)
         return
     if not first.id:
         at.note("tools by id", Seen("no", "refused"))

@@ -19,6 +19,7 @@ from kit.gateway.answer import Answer
 from kit.gateway.capabilities import Seen
 from kit.gateway.doctor_tap import Heard
 from kit.gateway.events import TERMINAL, CitationAdded, Event, Wire, objects
+from kit.gateway.failures import is_of_provider
 from kit.gateway.following import PENDING
 from kit.gateway.json_text import read_json
 
@@ -45,7 +46,7 @@ def of_error(error: BaseException) -> Seen:
         case errors.BadRequest() | errors.NotFound():
             return Seen("no", "refused")
         case errors.AuthenticationFailed():
-            return Seen("unknown", "key")
+            return Seen("unknown", "provider" if is_of_provider(error) else "key")
         case errors.QuotaExceeded():
             return Seen("unknown", "quota")
         case errors.RateLimited():

@@ -17,7 +17,7 @@ from kit import errors
 from kit.gateway.events import Wire
 from kit.gateway.refusal import Refusal, failure_code, shown, unwrapped
 
-__all__ = ["backoff", "error_for", "error_from", "retry_delay"]
+__all__ = ["backoff", "error_for", "error_from", "is_of_provider", "retry_delay"]
 
 LONGEST_HINT = 120.0
 """Seconds; a gateway that wants more is not waited for (as the official SDK)."""
@@ -95,10 +95,7 @@ def _kind_and_text(
     refusal: Refusal, request: str, model: str | None, keyed: bool
 ) -> tuple[_Kind, str]:
     if refusal.passed_on and refusal.status == 401:
-        return errors.AuthenticationFailed, (
-            "The provider of the model does not accept the gateway's own key; "
-            "tell whoever runs the gateway."
-        )
+        return errors.AuthenticationFailed, _PROVIDERS_KEY
     if _is_about_the_key(refusal, keyed):
         what = "does not accept the key. Check LITELLM_API_KEY" if keyed else _NO_KEY
         return errors.AuthenticationFailed, f"The gateway {what}, or run %kit login."
@@ -151,6 +148,11 @@ def _by_status(refusal: Refusal, request: str) -> tuple[_Kind, str]:
     )
 
 
+def is_of_provider(error: BaseException) -> bool:
+    """Whether a refused key is the gateway's own, at the provider behind it."""
+    return isinstance(error, errors.AuthenticationFailed) and str(error).startswith(_PROVIDERS_KEY)
+
+
 def _too_many(refusal: Refusal) -> tuple[_Kind, str]:
     if _is_quota(refusal):
         return errors.QuotaExceeded, (
@@ -168,6 +170,10 @@ def _not_found(request: str) -> str:
     return f"The gateway has no {request.partition(' ')[2]} here: check LITELLM_BASE_URL."
 
 
+_PROVIDERS_KEY = (
+    "The provider of the model does not accept the gateway's own key; "
+    "tell whoever runs the gateway."
+)
 _NO_KEY = "wants a key and none is configured. Set LITELLM_API_KEY"
 _TOO_LONG = re.compile(
     r"(?i)context_length_exceeded|contextwindowexceeded|maximum context length|context size"

@@ -243,14 +243,14 @@ DEAR_LIES = [
         Lie(bridge, lines(nameless)),
         {
             "background": ("no", "ignored"),
-            "cursor": ("no", "no background"),
-            "cancel": ("no", "no background"),
+            "cursor": ("unknown", "no background"),
+            "cancel": ("unknown", "no background"),
         },
     ),
     (
         "background is refused",
         where(lambda body: body.get("background"), refused("background")),
-        {"background": ("no", "refused"), "cancel": ("no", "no background")},
+        {"background": ("no", "refused"), "cancel": ("unknown", "no background")},
     ),
     (
         "background cannot be streamed",
