@@ -16,7 +16,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from kit.clean_terminal import complain, note, shown, unsteered, write_anything, write_nowhere
+from kit.clean_terminal import (
+    complain,
+    note,
+    passing,
+    shown,
+    unsteered,
+    write_anything,
+    write_nowhere,
+)
 from kit.errors import KitError
 
 __all__ = ["main"]
@@ -90,10 +98,22 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         raise SystemExit(0)
     if not options.doctor and (options.all or options.model or options.forget):
         parser.error("--all, --model and --forget need --doctor")
-    if options.doctor and (options.prompt is not None or (options.all and options.forget)):
-        parser.error("--doctor takes no prompt, and --forget no --all")
+    if options.doctor:
+        _check_doctor(parser, options)
     _check_together(parser, options)
     return options
+
+
+def _check_doctor(parser: _Parser, options: argparse.Namespace) -> None:
+    if options.prompt is not None:
+        parser.error("--doctor asks questions of its own, and takes no prompt")
+    if options.all and options.forget:
+        parser.error("--forget asks nobody, so --all goes not with it")
+    asking = ("api", "background", "web_search", "auto_tool_call", "stream", "timeout")
+    given = [name for name in (*asking, "deliverable_format") if getattr(options, name)]
+    if given or options.target != "direct":
+        other = (given or ["target"])[0].replace("_", "-")
+        parser.error(f"--doctor and --{other} exclude each other")
 
 
 def _check_together(parser: _Parser, options: argparse.Namespace) -> None:
@@ -154,7 +174,8 @@ def _examine(options: argparse.Namespace) -> int:
         print(shown(forget_seen(options.model)))
         return 0
     note(intent(options.model, all=options.all))
-    report = doctor(options.model, all=options.all)
+    with passing() as progress:
+        report = doctor(options.model, all=options.all, progress=progress)
     print(shown(str(report)))
     return 0 if report.usable else 1
 

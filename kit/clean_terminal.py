@@ -10,12 +10,14 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import sys
+from collections.abc import Callable, Generator
 from typing import Any
 
 from kit.errors import redact
 
-__all__ = ["complain", "note", "shown", "unsteered", "write_anything", "write_nowhere"]
+__all__ = ["complain", "note", "passing", "shown", "unsteered", "write_anything", "write_nowhere"]
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters: model text must not steer the terminal it is written to."""
@@ -37,6 +39,27 @@ def note(line: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # nobody can be told
             print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def passing() -> Generator[Callable[[str], None]]:
+    """A line that the next one takes the place of, and that is gone at the end.
+
+    On a terminal, and nowhere else: a file would keep all of them.
+    """
+    stream = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
+
+    def say(line: str) -> None:
+        if stream is not None:
+            fits = shutil.get_terminal_size().columns - 1
+            with contextlib.suppress(OSError):
+                stream.write(f"\r\x1b[K{unsteered(line)[:fits]}")
+                stream.flush()
+
+    try:
+        yield say
+    finally:
+        say("")
 
 
 def complain(message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import kit
 from kit import connect
 from kit.__main__ import main
+from kit.connect_doctor import seen_last
 from kit.sandbox.app import open_sandbox
 from kit.sources import user_folder
 from tests.gateway.lying import KEY, Asked, Liar, Lie, lying, refused
@@ -53,8 +55,9 @@ def test_a_usable_gateway_is_status_0(there: Any, capsys: Any) -> None:
     there(Lie())
     assert main(["--doctor"]) == 0
     done = capsys.readouterr()
-    assert "responses         yes" in done.out
-    assert done.err.startswith("Asking http://127.0.0.1:") and done.err.count("\n") == 1
+    assert "✓ yes      The responses API answers." in done.out
+    assert done.err.startswith("Asking http://127.0.0.1:") and done.err.count("\n") == 2
+    assert "minutes at most" in done.err
     assert KEY not in done.out + done.err
 
 
@@ -65,7 +68,8 @@ def test_an_unusable_one_is_status_1(there: Any, capsys: Any, reply: Any) -> Non
     there(Lie(lambda asked: reply))
     assert main(["--doctor", "--all"]) == 1
     done = capsys.readouterr()
-    assert "key        no" in done.out and "It cannot be used as it is" in done.out
+    assert "✕ no       The key is" in done.out
+    assert done.out.splitlines()[-1].startswith("It cannot be used: The key is")
     assert files() == [], "what says nothing of the gateway is not remembered"
 
 
@@ -77,6 +81,9 @@ def test_an_unusable_one_is_status_1(there: Any, capsys: Any, reply: Any) -> Non
         ["--forget", "hi"],
         ["--doctor", "hi"],
         ["--doctor", "--all", "--forget"],
+        ["--doctor", "--stream"],
+        ["--doctor", "--timeout", "3"],
+        ["--doctor", "--target", "relay"],
     ],
 )
 def test_a_wrong_command_line_is_status_2(there: Any, capsys: Any, words: list[str]) -> None:
@@ -151,8 +158,66 @@ def test_forgetting_asks_nobody(there: Any, capsys: Any) -> None:
     assert main(["--doctor", "--forget"]) == 0
     assert "is forgotten (1 model)" in capsys.readouterr().out
     assert main(["--doctor", "--forget", "--model", "x"]) == 0
-    assert "is forgotten (0 models)" in capsys.readouterr().out
+    assert "Nothing is kept of x at http" in capsys.readouterr().out
     assert liar.asked == [] and files() == []
+
+
+def test_forgetting_one_model_does_not_sound_like_all(there: Any, capsys: Any) -> None:
+    there(Lie())
+    kit.doctor()
+    assert main(["--doctor", "--forget", "--model", "sandbox"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("What the doctor saw of sandbox at http") and "(1 model)" not in told
+
+
+def test_each_wrong_command_line_is_told_its_own_mistake(there: Any, capsys: Any) -> None:
+    there(Lie())
+    main(["--doctor", "hi"])
+    assert "--forget" not in capsys.readouterr().err
+    main(["--doctor", "--all", "--forget"])
+    assert "prompt" not in capsys.readouterr().err
+
+
+def test_whoever_wants_to_hears_how_far_it_is(there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the thread that asked: what it does may need that one."""
+    monkeypatch.setattr("kit.connect_doctor.LOOK_SECONDS", 0.0)
+    there(Lie())
+    heard: list[tuple[str, str]] = []
+    kit.doctor(progress=lambda line: heard.append((line, threading.current_thread().name)))
+    assert all(line.startswith("Asking: ") and " of 12), " in line for line, _ in heard)
+    assert any("chat with functions (" in line for line, _ in heard)
+    assert {thread for _, thread in heard} == {threading.current_thread().name}
+
+
+def test_what_a_listener_raises_ends_it(there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.connect_doctor.LOOK_SECONDS", 0.0)
+    _, liar = there(Lie())
+
+    def enough(line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kit.doctor(progress=enough)
+    asked = len(liar.asked)
+    kit.Client().chat("hi")
+    assert len(liar.asked) <= asked + 2, "nothing goes on behind it"
+
+
+def test_a_finding_of_no_such_name_says_which_there_are(there: Any) -> None:
+    there(Lie())
+    with pytest.raises(KeyError, match=r"no finding 'nosuch'; there are: reachable, .*history"):
+        kit.doctor()["nosuch"]
+
+
+def test_the_last_run_is_what_is_said_of_it(there: Any) -> None:
+    """One that found the gateway unusable too, though nothing of it is kept."""
+    there(Lie())
+    assert seen_last() is None
+    kit.doctor()
+    assert (seen_last() or "").startswith("usable (")
+    there(Lie(lambda asked: refused("No such key", 401)))
+    kit.doctor()
+    assert (seen_last() or "").startswith("not usable: the key (")
 
 
 def test_a_folder_that_takes_no_file_is_no_failure(there: Any) -> None:

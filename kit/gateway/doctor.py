@@ -148,7 +148,8 @@ def _told(at: Examination, name: str, error: BaseException, waited: float) -> To
 
 def _note_key(at: Examination, error: BaseException) -> None:
     """Some gateways list their models to anybody, and look at the key afterwards."""
-    mine = isinstance(error, errors.AuthenticationFailed) and not is_of_provider(error)
-    if mine and "key" not in at.seen:
+    if not isinstance(error, errors.AuthenticationFailed) or is_of_provider(error):
+        return
+    if "key" not in at.seen:
         keyed = at.endpoint.api_key is not None
         at.note("key", verdicts.of_key_error(error, keyed=keyed))

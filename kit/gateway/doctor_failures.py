@@ -72,7 +72,7 @@ def strange(heard: Heard | None, *, listing: bool = False) -> str:
     if heard is None:
         return ""
     status = heard.status
-    if "html" in heard.kind or heard.kept[:200].lstrip()[:1] == b"<":
+    if "html" in heard.kind or heard.kept[:200].lstrip().startswith(b"<"):
         return "it sends a web page" + ("" if status == 200 else f" (status {status})")
     if 300 <= status < 400:
         return f"it redirects elsewhere (status {status})"

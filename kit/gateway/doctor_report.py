@@ -80,16 +80,16 @@ class Report:
     @property
     def ending(self) -> list[str]:
         """What was not asked, and what follows from it all: the last line."""
+        if not self.usable:
+            found = culprit(self._named, self.model)
+            why = " ".join(filter(None, (found[1].means, found[1].advice))) if found else _NOBODY
+            return [f"It cannot be used: {why}"]
         lines: list[str] = []
         for how, why in _UNASKED.items():
             labels = [one.label for one in self.findings if one.how == how]
             if labels:
                 lines.append(f"Not asked{why}: {', '.join(labels)}.")
-        if self.usable:
-            return [*lines, "It can be used, and kit goes by what it saw here for a week."]
-        found = culprit(self._named, self.model)
-        why = " ".join(filter(None, (found[1].means, found[1].advice))) if found else _NOBODY
-        return [*lines, f"It cannot be used: {why}"]
+        return [*lines, "It can be used, and kit goes by what it saw here for a week."]
 
     def __str__(self) -> str:
         return as_text(self.title, self._asked, self.ending)

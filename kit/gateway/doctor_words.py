@@ -42,7 +42,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "tls": "the connection is safe",
         "key": "the key is accepted",
         "models": "models are listed",
-        "cost": "what an answer costs",
+        "cost": "the cost of an answer is said",
     },
     "chat": {
         "chat": "chat answers",

@@ -148,7 +148,7 @@ def _by_status(refusal: Refusal, request: str) -> tuple[_Kind, str]:
     )
 
 
-def is_of_provider(error: BaseException) -> bool:
+def is_of_provider(error: errors.KitError) -> bool:
     """Whether a refused key is the gateway's own, at the provider behind it."""
     return isinstance(error, errors.AuthenticationFailed) and str(error).startswith(_PROVIDERS_KEY)
 

@@ -1,4 +1,4 @@
-"""`%kit`: what is configured, and how to change it. Every answer is text to print, or shows itself.
+"""`%kit`: what is configured, and how to change it. Every answer is text to print.
 
 A key is asked for without echo and never shown, not even in part; one that was written on the
 line is refused, because the line stays in the notebook.
@@ -20,8 +20,8 @@ __all__ = ["SUBCOMMANDS", "control"]
 _LONGEST_LIST = 200
 
 
-def control(line: str, session: Session) -> Any:
-    """Do what the line after `%kit` says; text to print, or what shows itself. Raises KitError."""
+def control(line: str, session: Session) -> str | None:
+    """Do what the line after `%kit` says; text to print, if any. Raises KitError."""
     words = [word.text for word in split_words(line)]
     name, arguments = (words[0], words[1:]) if words else ("status", [])
     name = {"--help": "help", "-h": "help"}.get(name, name)
@@ -50,7 +50,7 @@ def _status(arguments: list[str], session: Session) -> str:
         *((name, f"from {place}") for name, place in status.sources.items()),
     ]
     if (seen := seen_last()) is not None:
-        rows.append(("doctor", f"%kit doctor saw it {seen}"))
+        rows.append(("doctor", seen))
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
     return "\n".join([*lines, "", _next_step(status)])
@@ -182,35 +182,10 @@ def _trust(arguments: list[str], session: Session) -> str:
     return f"{folder / '.env'} may name the address {address}, and your key may go there."
 
 
-def _doctor(arguments: list[str], session: Session) -> Any:
-    from kit.connect_doctor import doctor, forget_seen, intent
+def _doctor(arguments: list[str], session: Session) -> str | None:
+    from kit.notebook.doctor_desk import consult
 
-    flags, model = _doctor_options(arguments)
-    if "--forget" in flags:
-        return forget_seen(model)
-    dear = "--all" in flags
-    print(intent(model, all=dear), flush=True)  # before it is asked, and not behind it
-    return doctor(model, all=dear)
-
-
-def _doctor_options(arguments: list[str]) -> tuple[set[str], str | None]:
-    """The flags, and the model. Raises InputError."""
-    usage = "%kit doctor [--all] [--model NAME] [--forget]"
-    flags: set[str] = set()
-    model: str | None = None
-    left = iter(arguments)
-    for word in left:
-        if word in ("--model", "-m"):
-            model = next(left, None)
-            if not model or model.startswith("-"):
-                raise InputError(f"That is written {usage}")
-        elif word in ("--all", "--forget"):
-            flags.add(word)
-        else:
-            raise InputError(f"That is written {usage}")
-    if len(flags) > 1:
-        raise InputError("--forget asks nobody, so --all goes not with it.")
-    return flags, model
+    return consult(arguments)
 
 
 def _nest(arguments: list[str], session: Session) -> str:
@@ -242,7 +217,7 @@ _HELP = (
     ("%research help", "what there is for research runs"),
 )
 
-SUBCOMMANDS: dict[str, Callable[[list[str], Session], Any]] = {
+SUBCOMMANDS: dict[str, Callable[[list[str], Session], str | None]] = {
     "status": _status,
     "models": _models,
     "use": _use,

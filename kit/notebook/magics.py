@@ -69,13 +69,8 @@ class KitMagics(Magics):
     def _control(self, line: str) -> None:
         from kit.notebook.control import control
 
-        shown = control(line, current)
-        if isinstance(shown, str):
-            print(plain(shown))
-        else:
-            from IPython.display import display
-
-            display(shown)
+        if (text := control(line, current)) is not None:
+            print(plain(text))
 
     def _research(self, line: str, cell: str | None) -> None:
         from kit.notebook.research import control_runs, start
