@@ -63,9 +63,11 @@ def _split(url: str) -> SplitResult:
             "and put the key into LITELLM_API_KEY."
         )
     if "://" not in url:
-        if "." not in url and ":" not in url and "/" not in url:  # perhaps a key, put in its place
+        bare = "." not in url and ":" not in url and "/" not in url
+        if bare and not _is_loopback(url):  # perhaps a key, put in its place
             raise ConfigError(
-                "The gateway's address is none: it looks like https://gateway.example.com."
+                "What is set as the gateway's address is no address: one looks like "
+                "https://gateway.example.com."
             )
         shown = _shown(url)
         here = _is_loopback(url.partition("/")[0].partition(":")[0])

@@ -107,7 +107,7 @@ def intent(model: str | None = None, *, all: bool = False) -> str:
     things = f"{len(CHEAP_NAMES)} small things, about {ABOUT_TOKENS} tokens"
     about = f" about {printable(chosen)}: {things}" if chosen else f" for its models, then {things}"
     minutes = Patience().at_most(dear=all) / 60
-    first = f"Asking {whom}{about}, {minutes:.0f} minutes at most."
+    first = f"Asking {whom}{about}, {minutes:.0f} min at most."
     if all:
         more = "Then a web search, and work in the background; their price is not known before."
     else:

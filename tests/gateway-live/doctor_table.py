@@ -1,7 +1,7 @@
 """The doctor's reports as the tables of docs/gateways.md, and where they stand in it (pure).
 
 TABLE    what was seen: a row for each finding, a column for each gateway
-LEGEND   what each of it that is no plain "yes" means, and what kit does then
+LEGEND   what each of it that is no plain "yes" means, what kit does then, and what you can do
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kit.gateway.capabilities import Seen
-from kit.gateway.doctor_report import Finding, Report
-from kit.gateway.doctor_words import NAMES, words_for
+from kit.gateway.doctor_finding import Finding
+from kit.gateway.doctor_report import Report
+from kit.gateway.doctor_words import LABELS, NAMES, Told, words_for
 
 __all__ = ["PAGE", "in_page", "tables", "with_tables"]
 
@@ -41,12 +42,14 @@ def with_tables(page: str, made: str) -> str:
 
 def _table(reports: Mapping[str, Report]) -> str:
     rows = [["", *reports], ["---"] * (len(reports) + 1)]
-    rows += [[name, *(_cell(report[name]) for report in reports.values())] for name in ROWS]
+    rows += [[LABELS[name], *(_cell(report[name]) for report in reports.values())] for name in ROWS]
     return _lines(rows)
 
 
 def _cell(one: Finding) -> str:
     """An unknown has no reason here: a small model may give another one each time."""
+    if one.how == "no background":
+        return "not asked"
     if one.verdict == "yes":
         lacks = LACKS.search(one.means)
         return f"yes, without {lacks[1]}" if lacks else "yes"
@@ -54,12 +57,13 @@ def _cell(one: Finding) -> str:
 
 
 def _legend(reports: Mapping[str, Report]) -> str:
-    rows = [["", "", "what it means", "what kit does"], ["---"] * 4]
+    rows = [["", "", "what it means", "what kit does", "what you can do"], ["---"] * 5]
     for name in ROWS:
         seen = {_cell(report[name]): report[name] for report in reports.values()}
         for cell, one in sorted(seen.items()):
             if one.verdict in ("no", "partly"):  # without the gateway's own words
-                rows.append([name, cell, *words_for(name, Seen(one.verdict, one.how))])
+                told = Told(Seen(one.verdict, one.how))
+                rows.append([LABELS[name], cell, *words_for(name, told)])
     return _lines(rows)
 
 

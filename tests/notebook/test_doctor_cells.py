@@ -45,7 +45,7 @@ def test_the_cells_go_by_what_it_saw_until_it_is_forgotten(kernel):
     kernel.run("%kit doctor")
     seen = "kit.connect.client().inner.known('sandbox').verdict('history')"
     assert kernel.value(seen) == "yes"
-    assert "doctor   usable (" in kernel.run("%kit").printed
+    assert " usable (" in kernel.run("%kit").printed
     assert "is forgotten" in kernel.run("%kit doctor --forget").printed
     assert kernel.value(seen) == "unknown"
     assert "usable" not in kernel.run("%kit").printed
