@@ -27,6 +27,7 @@ from kit.gateway.doctor_failures import says_why, told_of
 from kit.gateway.doctor_finding import finding
 from kit.gateway.doctor_probes import CHEAP, HEAD
 from kit.gateway.doctor_report import Report
+from kit.gateway.doctor_tidy import forget, tidy
 from kit.gateway.doctor_words import LABELS, NAMES, Told
 from kit.gateway.failures import is_of_provider
 from kit.gateway.ledger import Ledger
@@ -69,6 +70,7 @@ async def examine(
             await _all(at, DEAR, patience.dear, patience.dear_all)
             conclude_dear(at)
     finally:
+        await forget(at)
         await at.client.aclose()
     left, cheap_left = Told(Seen("unknown", "not asked")), Told(Seen("unknown", "dear"))
     found = [
@@ -129,6 +131,8 @@ async def _run(at: Examination, probe: Probe, seconds: float) -> bool:
         for name in names:
             at.note(name, Seen("unknown", "spent"))
         return False
+    finally:
+        await tidy(at)
 
 
 def _told(at: Examination, name: str, error: BaseException, waited: float) -> Told:

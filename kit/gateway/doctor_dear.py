@@ -14,6 +14,7 @@ from kit.gateway import doctor_verdicts as verdicts
 from kit.gateway.answer import Answer, answer_of
 from kit.gateway.capabilities import Seen
 from kit.gateway.doctor_examination import Examination
+from kit.gateway.doctor_tidy import begun
 from kit.gateway.events import Event, Finished, Snapshot, Wire
 from kit.gateway.following import PENDING
 from kit.gateway.wire import body_of
@@ -40,10 +41,10 @@ async def background(at: Examination) -> None:
     body = body_of("responses", LONG, at.model, {"max_tokens": LONG_TOKENS})
     body |= {"background": True, "stream": True}
     try:
-        events = await _begun(at, body)
+        events = await begun(at, _events(at, body))
     except errors.BadRequest:  # perhaps of both together
         del body["stream"]
-        events = await _begun(at, body)
+        events = await begun(at, _events(at, body))
     first = next((one for one in events if isinstance(one, Snapshot | Finished)), None)
     if first is None:
         raise errors.StreamInterrupted("The stream did not say what it is of.")
@@ -56,23 +57,35 @@ async def background(at: Examination) -> None:
         await _cursor(at, response, events)
     else:
         at.note("background", Seen("no", "ignored"))
-        return
-    if response.id:
-        with contextlib.suppress(errors.KitError):
-            await at.client.cancel(response.id, timeout=at.patience.probe)
 
 
-async def _begun(at: Examination, body: Wire) -> list[Event]:
+async def _events(at: Examination, body: Wire) -> list[Event]:
     """The first events of a response; JSON is one event."""
     stream = at.client.create(body, timeout=at.patience.dear, idle=at.patience.idle)
     events: list[Event] = []
     async with stream:
         async for batch in stream.batches():
             events += batch
+            _note_running(at, batch)
             if len(events) >= ENOUGH_EVENTS:
                 break
     at.count([stream.partial])
     return events
+
+
+def _note_running(at: Examination, events: list[Event]) -> None:
+    for one in events:
+        if isinstance(one, Snapshot | Finished) and isinstance(id := one.response.get("id"), str):
+            at.running[id] = at.stored[id] = None
+
+
+async def _submitted(at: Examination) -> Answer:
+    answer = await at.client.submit(LONG, model=at.model, max_tokens=LONG_TOKENS)
+    if answer.id:
+        at.stored[answer.id] = None
+        if answer.status in PENDING:
+            at.running[answer.id] = None
+    return answer
 
 
 async def _cursor(at: Examination, response: Answer, events: list[Event]) -> None:
@@ -97,17 +110,17 @@ async def _cursor(at: Examination, response: Answer, events: list[Event]) -> Non
 
 async def cancel(at: Examination) -> None:
     """Cancel at once, and look again some seconds later: some gateways only say so."""
-    begun = await at.client.submit(LONG, model=at.model, max_tokens=LONG_TOKENS)
-    at.count([begun])
-    if begun.status not in PENDING or not begun.id:
+    first = await begun(at, _submitted(at))
+    at.count([first])
+    if first.status not in PENDING or not first.id:
         at.note("cancel", Seen("unknown", "ended"))
         return
-    at_once = await at.client.cancel(begun.id, timeout=at.patience.probe)
+    at_once = await at.client.cancel(first.id, timeout=at.patience.probe)
     await asyncio.sleep(at.patience.later)
     later: Answer | None = None
     polled = at.seen["background"].seen.how == "polled"
     with contextlib.suppress(errors.GatewayError):
-        later = await at.client.retrieve(begun.id, timeout=at.patience.probe)
+        later = await at.client.retrieve(first.id, timeout=at.patience.probe)
         at.count([later])
     at.note("cancel", verdicts.after_cancel(at_once, later, polled=polled))
 

@@ -6,6 +6,7 @@ noted when they are used up was not asked.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -76,6 +77,9 @@ class Examination:
     tokens: int = 0
     costs: dict[str, float | None] = field(default_factory=dict[str, float | None])
     most: int = 0
+    running: dict[str, None] = field(default_factory=dict[str, None])  # goes on: ids
+    asking: set[asyncio.Future[Any]] = field(default_factory=set[asyncio.Future[Any]])
+    stored: dict[str, None] = field(default_factory=dict[str, None])
     remembered: Answer | None = None  # the response whose word the next turn is asked for
     marker: str = field(default_factory=lambda: f"{random.choice(_WORDS)}{random.randint(10, 99)}")
 
@@ -149,6 +153,8 @@ class Examination:
     def _count(self, answer: Any, way: Literal["whole", "streamed", ""]) -> Any:
         if isinstance(answer, Answer):
             self.tokens += answer.usage.total_tokens if answer.usage else 0
+            if answer.id and answer.raw.get("object") == "response":
+                self.stored[answer.id] = None
             if way and answer.output:
                 self.costs[way] = self.costs.get(way) or answer.cost
         return answer

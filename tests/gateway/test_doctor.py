@@ -47,7 +47,9 @@ def bridge(asked: Asked) -> Asked | Reply:
     body = {k: v for k, v in asked.body.items() if k not in _FORGOTTEN}
     items = body.get("input")
     if isinstance(items, list) and all(one.get("type") == "function_call_output" for one in items):
-        body["input"] = [{"role": "user", "content": "7"}]
+        names = {"name": "kit_number", "arguments": "{}"}
+        call = {"type": "function_call", "call_id": items[0]["call_id"], **names}
+        body["input"] = [call, *items]  # LiteLLM has kept the call, and not the question
     return replace(asked, body=body)
 
 
@@ -378,7 +380,87 @@ async def test_the_cheap_probes_take_a_few_hundred_tokens(sandbox: Any) -> None:
     ]
     assert all(bound and bound <= 64 for bound in bounds)
     assert report.tokens is not None and report.tokens < 700
-    assert report.calls == len(liar.asked) < 20
+    assert report.calls == len(liar.asked)
+    assert len(bounds) < 20
+
+
+async def test_more_tokens_than_before_prove_no_memory_of_a_turn_with_functions() -> None:
+    """A prompt with functions is longer by what `tool_choice` says: another turn's count lies."""
+
+    def longer(asked: Asked, reply: Reply) -> Reply:
+        chosen = asked.body.get("tool_choice") == "required"
+        more = 0 if chosen or not asked.body.get("tools") else 300
+        return finished(lambda response: _counted(response, more))(asked, reply)
+
+    with lying(Lie(bridge, longer)) as (endpoint, _):
+        report = await examined(endpoint)
+    assert report["tools by id"].verdict != "yes"
+
+
+def _counted(response: Json, more: int) -> Json:
+    usage = response.get("usage")
+    text = {"type": "output_text", "text": "Eh?", "annotations": []}
+    message = {"type": "message", "role": "assistant", "content": [text]}
+    calls = [one for one in response["output"] if one["type"] == "function_call"]
+    if usage:
+        usage = {**usage, "input_tokens": usage["input_tokens"] + more}
+    return {**response, "output": calls or [message], "usage": usage}
+
+
+async def test_a_background_that_is_only_echoed_is_none(sandbox: Any) -> None:
+    """It says `background: true`, answers at once, and knows nothing of it afterwards."""
+
+    def ask(asked: Asked) -> Any:
+        if asked.path.startswith("/v1/responses/"):
+            return refused("Not found", 404)
+        return replace(asked, body={k: v for k, v in asked.body.items() if k != "background"})
+
+    def echo(asked: Asked, reply: Reply) -> Reply:
+        if not asked.body.get("background"):
+            return reply
+        return lines(_echoed)(asked, reply)
+
+    with lying(Lie(ask, echo), sandbox) as (endpoint, _):
+        report = await examined(endpoint, dear=True)
+    assert (report["background"].verdict, report["background"].how) == ("no", "unfetchable")
+    assert report["cursor"].how == "no background"
+
+
+def _echoed(frame: str) -> str:
+    head, mark, data = frame.partition("data: ")
+    if not mark or data.startswith("["):
+        return frame
+    event = json.loads(data)
+    if isinstance(event.get("response"), dict):
+        event["response"]["background"] = True
+    return f"{head}{mark}{json.dumps(event)}"
+
+
+async def test_a_model_that_thinks_longer_than_it_may_is_asked_again(sandbox: Any) -> None:
+    """OpenAI refuses a bound that is used up before a word is said."""
+
+    def ask(asked: Asked) -> Any:
+        if asked.path.endswith("/chat/completions") and asked.body["max_tokens"] < 100:
+            words = "Could not finish the message because max_tokens or model output limit was"
+            return refused(f"{words} reached. Please try again with higher max_tokens.")
+        return asked
+
+    with lying(Lie(ask), sandbox) as (endpoint, liar):
+        report = await examined(endpoint)
+    assert report["chat"].verdict == report["chat stream"].verdict == "yes"
+    short = [one for one in liar.asked if (one.body.get("max_tokens") or 100) < 100]
+    assert len(short) == 1, "then it is known"
+
+
+async def test_a_stream_that_is_refused_once_is_not_refused(sandbox: Any) -> None:
+    refusals = [refused("for the moment"), refused("for the moment")]
+
+    def ask(asked: Asked) -> Any:
+        return refusals.pop() if asked.body.get("stream") and refusals[1:] else asked
+
+    with lying(Lie(ask), sandbox) as (endpoint, _):
+        report = await examined(endpoint)
+    assert report["chat stream"].verdict == "yes"
 
 
 async def test_the_words_of_a_model_prove_nothing() -> None:
