@@ -53,10 +53,24 @@ async def background(at: Examination) -> None:
         at.note("background", Seen("partly", "polled"))
         at.note("cursor", Seen("no", "polled"))
     elif first.response.get("background") is True:
-        at.note("background", Seen("yes"))
-        await _cursor(at, response, events)
+        fetched = await _is_fetched(at, response.id)
+        at.note("background", Seen("yes") if fetched else Seen("no", "unfetchable"))
+        if fetched:
+            await _cursor(at, response, events)
     else:
         at.note("background", Seen("no", "ignored"))
+
+
+async def _is_fetched(at: Examination, id: str | None) -> bool:
+    """Whether it is there after we have hung up: some gateways only repeat the word."""
+    for pause in (0.0, at.patience.look, 2 * at.patience.look):
+        await asyncio.sleep(pause)
+        try:
+            await at.client.retrieve(id or "", timeout=at.patience.probe)
+        except (errors.NotFound, errors.BadRequest):
+            continue  # gateways write an id down behind their answer
+        return True
+    return False
 
 
 async def _events(at: Examination, body: Wire) -> list[Event]:

@@ -21,6 +21,7 @@ from kit.gateway.capabilities import Seen
 from kit.gateway.client import AsyncClient
 from kit.gateway.doctor_failures import strange
 from kit.gateway.doctor_tap import Heard, Tap
+from kit.gateway.doctor_verdicts import is_short
 from kit.gateway.doctor_words import Told
 from kit.gateway.events import Event
 from kit.gateway.ledger import Ledger
@@ -36,7 +37,8 @@ class Patience:
     """How long is waited, in seconds, and how many tokens may go. Only tests want others.
 
     probe, dear: for one probe. first: for the first answer of a model, which may have to be loaded
-    before. idle: of a stream's silence. later: before a cancelled response is looked at again.
+    before. idle: of a stream's silence. later: before a cancelled response is looked at again,
+    look: one that was just begun.
     cheap_all, dear_all: for all of a kind. tokens, dear_tokens: after which nothing more is
     asked.
     """
@@ -55,6 +57,10 @@ class Patience:
     def at_most(self, *, dear: bool) -> float:
         """Seconds that all of it may take."""
         return 1.5 * self.probe + self.cheap_all + (self.dear_all if dear else 0.0)
+
+
+ROOM_TOKENS = 512
+"""For a model that thinks before its answer, where less was refused."""
 
 
 class Spent(Exception):
@@ -84,6 +90,7 @@ class Examination:
     marker: str = field(default_factory=lambda: f"{random.choice(_WORDS)}{random.randint(10, 99)}")
 
     def __post_init__(self) -> None:
+        self._room = 0
         self.tap = Tap(self.transport)
         self.most = self.patience.tokens
         self.secrets = secrets_in(headers_for(self.endpoint, self.endpoint.headers))
@@ -116,9 +123,11 @@ class Examination:
         self._check()
         method = self.client.chat if api == "chat" else self.client.respond
         try:
-            answer = await method(prompt, model=self.model, **options)
+            answer = await method(prompt, model=self.model, **self._roomy(options))
         except errors.KitError as error:
             self._count(error.answer, "whole")
+            if self._gives_room(error):
+                return await self.ask(api, prompt, **options)
             raise
         return self._count(answer, "whole")
 
@@ -126,14 +135,28 @@ class Examination:
         """The same as a stream, and its events."""
         self._check()
         events: list[Event] = []
-        stream = self.client.stream(prompt, api=api, model=self.model, **options)
+        stream = self.client.stream(prompt, api=api, model=self.model, **self._roomy(options))
         try:
             async with stream:
                 async for batch in stream.batches():
                     events += batch
+        except errors.BadRequest as error:
+            if self._gives_room(error):
+                return await self.listen(api, prompt, **options)
+            raise
         finally:
             self._count(stream.partial, "streamed")
         return stream.answer, events
+
+    def _roomy(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {**options, "max_tokens": max(options["max_tokens"], self._room)}
+
+    def _gives_room(self, error: BaseException) -> bool:
+        """Whether it is worth another try, since from now on answers may be longer."""
+        if self._room or not is_short(error):
+            return False
+        self._room = ROOM_TOKENS
+        return True
 
     async def turn(self, api: Api, prompt: Input, **options: Any) -> Answer:
         """One answer in the way that the tool loop asks for it."""

@@ -146,11 +146,8 @@ async def _stream(at: Examination, api: Api) -> None:
     for _ in range(2):
         try:
             await at.listen(api, GREETING, max_tokens=SHORT)
-        except (errors.StreamInterrupted, errors.ProtocolError, errors.ServerFailed) as error:
+        except _ASKED_TWICE as error:
             failed = error
-        except errors.BadRequest as error:
-            failed = error
-            break
         else:
             failed = None
             break
@@ -158,6 +155,12 @@ async def _stream(at: Examination, api: Api) -> None:
         at.note(f"{api} stream", Seen("no", "cut"))
     else:
         at.note(f"{api} stream", *verdicts.streamed(api, at.tap.last, failed))
+
+
+_ASKED_TWICE = (
+    *(errors.StreamInterrupted, errors.ProtocolError),
+    *(errors.ServerFailed, errors.BadRequest),
+)
 
 
 async def retrieve(at: Examination) -> None:
@@ -183,7 +186,7 @@ async def chat_tools(at: Examination) -> None:
 
 
 async def tools(at: Examination) -> None:
-    first = await _tools(at, "responses")
+    first, control = await _tools(at, "responses")
     if not first.function_calls:
         at.note("tools by id", at.seen["tools"].seen)
         return
@@ -197,11 +200,11 @@ async def tools(at: Examination) -> None:
         tools=[NUMBER],
         max_tokens=LONGER,
     )
-    at.note("tools by id", verdicts.memory(at.marker, first, second))
+    at.note("tools by id", verdicts.tool_memory(at.marker, control, second))
 
 
-async def _tools(at: Examination, api: Api) -> Answer:
-    """The turn that calls; a second one is made from all that was said."""
+async def _tools(at: Examination, api: Api) -> tuple[Answer, Answer | BaseException | None]:
+    """The turn that calls, and what came of a second one, made from all that was said."""
     prompt = CALL.format(marker=at.marker)
     asked: dict[str, Any] = {"tools": [NUMBER], "max_tokens": LONGER}
     try:
@@ -216,7 +219,7 @@ async def _tools(at: Examination, api: Api) -> Answer:
         except errors.GatewayError as error:
             second = error
     at.note("chat tools" if api == "chat" else "tools", verdicts.tool_turn(first, second))
-    return first
+    return first, second
 
 
 def _outputs(answer: Answer) -> list[Wire]:

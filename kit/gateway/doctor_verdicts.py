@@ -27,12 +27,14 @@ __all__ = [
     "after_cancel",
     "citations",
     "form",
+    "is_short",
     "memory",
     "of_error",
     "of_key_error",
     "searched",
     "shutdowns",
     "streamed",
+    "tool_memory",
     "tool_turn",
     "unanswered",
 ]
@@ -43,6 +45,8 @@ def of_error(error: BaseException) -> Seen:
     match error:
         case errors.ModelUnknown():
             return Seen("no", "model")
+        case errors.BadRequest() if is_short(error):
+            return Seen("unknown", "short")
         case errors.BadRequest() | errors.NotFound():
             return Seen("no", "refused")
         case errors.AuthenticationFailed():
@@ -57,6 +61,14 @@ def of_error(error: BaseException) -> Seen:
             return Seen("unknown", "failed")
         case _:
             return Seen("unknown", "broken")
+
+
+_SHORT = re.compile(r"(?i)max_(?:completion_|output_)?tokens[^.]{0,60}\breached\b")
+
+
+def is_short(error: BaseException) -> bool:
+    """Whether the answer was to be too short: a model that reasons had not begun it by then."""
+    return isinstance(error, errors.BadRequest) and bool(_SHORT.search(str(error)))
 
 
 def of_key_error(error: errors.AuthenticationFailed, *, keyed: bool) -> Seen:
@@ -125,6 +137,27 @@ def memory(marker: str, first: Answer, second: Answer) -> Seen:
     if not (before and after) or before == after:
         return Seen("unknown")
     return Seen("yes", "counted") if after > before else Seen("no", "forgotten")
+
+
+def tool_memory(marker: str, control: Answer | BaseException | None, second: Answer) -> Seen:
+    """The same of a turn behind a function. `control`: it again, with all that was said before.
+
+    The first turn's tokens prove nothing here: a prompt with functions is longer or shorter by
+    what `tool_choice` says, and a bridge may have kept the call and forgotten the question.
+    """
+    if marker.lower() in second.text.lower():
+        return Seen("yes")
+    whole = control.usage.input_tokens if isinstance(control, Answer) and control.usage else 0
+    after = second.usage.input_tokens if second.usage else 0
+    if not (whole and after):
+        return Seen("unknown")
+    if after >= whole:
+        return Seen("yes", "counted")
+    return Seen("no", "forgotten") if after < whole - FRAMING_TOKENS else Seen("unknown")
+
+
+FRAMING_TOKENS = 8
+"""By which the same turns may differ in the way they are put; the question alone is longer."""
 
 
 def tool_turn(first: Answer, second: Answer | BaseException | None) -> Seen:

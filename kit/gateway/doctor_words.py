@@ -229,6 +229,10 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
             "A response goes on by itself; JSON comes where a stream was asked for.",
             "fetches it again and again: the relay's runs are safe",
         ),
+        "unfetchable": (
+            "A response is said to go on by itself, and cannot be fetched afterwards.",
+            "reads the stream in the relay; a run ends if its worker does",
+        ),
         "ignored": (
             "background is ignored: the answer comes when it is done.",
             "reads the stream in the relay; a run ends if its worker does",

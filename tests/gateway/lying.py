@@ -23,7 +23,9 @@ from kit.settings import Endpoint, Secret
 
 Json = dict[str, Any]
 KEY = "sk-test-0123456789abcdef"
-QUICK = Patience(probe=5.0, first=5.0, dear=5.0, idle=2.0, later=0.2, cheap_all=20.0, dear_all=20.0)
+QUICK = Patience(
+    probe=5.0, first=5.0, dear=5.0, idle=2.0, later=0.2, look=0.05, cheap_all=20.0, dear_all=20.0
+)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ from tests.gateway.lying import KEY, QUICK, Asked, Lie, Reply, as_json, examined
 
 pytestmark = [pytest.mark.once, pytest.mark.anyio]
 
-HASTY = Patience(probe=0.3, first=0.3, dear=0.3, idle=0.2, later=0.1, cheap_all=2.0, dear_all=1.0)
+HASTY = Patience(
+    probe=0.3, first=0.3, dear=0.3, idle=0.2, later=0.1, look=0.05, cheap_all=2.0, dear_all=1.0
+)
 
 
 async def seen(handler: Handler, patience: Patience = HASTY) -> Report:
