@@ -99,17 +99,24 @@ async def _headed(at: Examination) -> bool:
 async def _all(at: Examination, probes: tuple[Probe, ...], each: float, together: float) -> None:
     """One after the other, as long as there is time; two without any answer are the last."""
     until, silent = time.monotonic() + together, 0
-    patience = max(at.patience.first, each) if probes is CHEAP else each
+    patience = at.patience.first if probes is CHEAP else each
     for probe in probes:
         _, names, needs = probe
         left = until - time.monotonic()
-        if silent >= 2 or left <= 0:
-            return
+        if silent >= 2 or left <= 0 or (needs and _waited(at, needs)):
+            for name in names:
+                at.seen.setdefault(name, Told(Seen("unknown", "waited")))
+            continue
         if needs and at.says(needs) not in ("yes", "partly"):
             continue
         silent = silent + 1 if await _run(at, probe, min(patience, left)) else 0
         if silent or at.says(names[0]) == "yes":  # the model is there, or was waited for
             patience = each
+
+
+def _waited(at: Examination, name: str) -> bool:
+    """Whether no answer came in time of that, or it was not asked for the same reason."""
+    return name in at.seen and at.seen[name].seen.how in ("late", "waited")
 
 
 async def _run(at: Examination, probe: Probe, seconds: float) -> bool:

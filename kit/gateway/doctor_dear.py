@@ -63,10 +63,12 @@ async def background(at: Examination) -> None:
 
 async def _is_fetched(at: Examination, id: str | None) -> bool:
     """Whether it is there after we have hung up: some gateways only repeat the word."""
+    if not id:
+        return False
     for pause in (0.0, at.patience.look, 2 * at.patience.look):
         await asyncio.sleep(pause)
         try:
-            await at.client.retrieve(id or "", timeout=at.patience.probe)
+            await at.client.retrieve(id, timeout=at.patience.probe)
         except (errors.NotFound, errors.BadRequest):
             continue  # gateways write an id down behind their answer
         return True

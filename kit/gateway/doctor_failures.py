@@ -69,7 +69,7 @@ def strange(heard: Heard | None, *, listing: bool = False) -> str:
 
     listing: models were asked for, and not an answer.
     """
-    if heard is None:
+    if heard is None or heard.is_cut:
         return ""
     status = heard.status
     if "html" in heard.kind or heard.kept[:200].lstrip().startswith(b"<"):

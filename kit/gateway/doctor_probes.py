@@ -91,6 +91,9 @@ def _tls(address: str) -> Seen:
 
 
 def _note_unlisted(at: Examination, error: errors.GatewayError) -> None:
+    if at.tap.last is not None and at.tap.last.is_cut:
+        at.note("models", Seen("unknown", "too long"))
+        return
     told = told_of(error, *at.secrets)
     at.seen["models"] = Told(Seen("no"), theirs=told.theirs)
     if not at.model:
@@ -106,7 +109,7 @@ async def _note_models(at: Examination, offered: list[str], listed: Wire) -> Non
     soon = sorted((day, name) for name, day in ends.items() if (day - today).days <= SOON_DAYS)
     chosen = [(day, name) for day, name in soon if name == at.model]
     told = [
-        f"{said(name, *at.secrets, longest=60)} ends on {day}"
+        f"{said(name, *at.secrets, longest=60)} {'ends' if day >= today else 'ended'} on {day}"
         for day, name in [*chosen, *(one for one in soon if one not in chosen)][:MOST_NAMED]
     ]
     detail = f"{'; '.join(told)}." if told else ""

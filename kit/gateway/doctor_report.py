@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Report"]
 
+LONGEST_MODEL = 120
 _UNASKED = {
     "not asked": "",
+    "waited": ", since answers took too long",
     "no background": ", since there is no background",
     "dear": ", since it may cost (--all asks)",
 }
@@ -72,7 +74,7 @@ class Report:
     def title(self) -> str:
         """Whom it is about, and what it took."""
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.at))
-        model = f", model {printable(self.model)}" if self.model else ""
+        model = f", model {printable(self.model)[:LONGEST_MODEL]}" if self.model else ""
         counted = "" if self.tokens is None else f", {self.tokens:,} tokens"
         calls = f"{self.calls} call" + ("" if self.calls == 1 else "s")
         return f"{printable(self.gateway)}{model} ({day}; {calls}{counted}, {self.seconds:.1f} s)"

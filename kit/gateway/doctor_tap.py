@@ -20,7 +20,9 @@ __all__ = ["Heard", "Tap"]
 
 MOST_KEPT = 512 * 1024
 MOST_READ = 2 * 1024 * 1024
-"""Bytes of one answer. A list of thousands of models is longer than any probe's answer."""
+"""Bytes of one answer of a model."""
+MOST_OF_LIST = 24 * 1024 * 1024
+"""Of a list of models, which is kept as a whole: some gateways have a hundred thousand."""
 
 
 @dataclass
@@ -31,6 +33,12 @@ class Heard:
     kind: str
     kept: bytearray = field(default_factory=bytearray, repr=False)
     size: int = 0
+    most: int = MOST_READ
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it was longer than is read."""
+        return self.size > self.most
 
     @property
     def frames(self) -> list[Frame]:
@@ -59,7 +67,9 @@ class Tap(httpx.AsyncBaseTransport):
         self.last = None
         response = await self._inner.handle_async_request(request)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        self.last = Heard(response.status_code, kind)
+        listing = request.method == "GET" and request.url.path.endswith("/models")
+        most = MOST_OF_LIST if listing else MOST_READ
+        self.last = Heard(response.status_code, kind, most=most)
         response.stream = _Overheard(cast(httpx.AsyncByteStream, response.stream), self.last)
         return response
 
@@ -73,10 +83,11 @@ class _Overheard(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         heard = self._heard
+        room = MOST_KEPT if heard.most == MOST_READ else heard.most
         async for piece in self._inner:
             heard.size += len(piece)
-            heard.kept += piece[: max(MOST_KEPT - len(heard.kept), 0)]
-            if heard.size > MOST_READ:
+            heard.kept += piece[: max(room - len(heard.kept), 0)]
+            if heard.is_cut:
                 raise httpx.ReadError("The answer is longer than a probe reads.")
             yield piece
 

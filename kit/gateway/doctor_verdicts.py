@@ -208,10 +208,10 @@ def after_cancel(at_once: Answer, later: Answer | None, *, polled: bool = False)
     if at_once.status not in ("cancelled", *PENDING):
         return Seen("unknown", "ended")
     if later is None:
-        return Seen("yes") if at_once.status == "cancelled" else Seen("unknown")
+        return Seen("unknown", "unseen")
     if later.status == "cancelled":
         return Seen("partly", "status") if polled else Seen("yes")
-    return Seen("partly", "goes on")
+    return Seen("partly", "goes on") if later.status in (*PENDING, "completed") else Seen("yes")
 
 
 # -- models --------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def _day(given: Any) -> date | None:
     try:
         if isinstance(given, str) and (day := _DAY.match(given)):
             return date.fromisoformat(day[0])
-        if isinstance(given, int | float) and given > 0:
+        if isinstance(given, int | float) and not isinstance(given, bool) and given > 0:
             return datetime.fromtimestamp(given, UTC).date()
     except (ValueError, OverflowError, OSError):
         pass

@@ -118,6 +118,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "unknown": ("No answer says whether the key is accepted.",),
     },
     "models": {
+        "too long": ("The list is longer than is read here.", "asks the one that is chosen"),
         "yes": ("They are listed.",),
         "not listed": ("They are listed, without this one.", "asks it all the same"),
         "shutdown": ("They are listed.", "goes on", "Choose another in time: %kit model NAME."),
@@ -253,6 +254,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
             "A response is marked as cancelled; what runs behind it may go on, and cost.",
             "ends it for you",
         ),
+        "unseen": ("It is said to be cancelled, and cannot be looked at again.",),
         "ended": ("It was done before it could be cancelled.",),
         "no": ("A response cannot be cancelled, and goes on to cost.", "ends it for you"),
     },
@@ -302,6 +304,7 @@ _WHY: dict[str, tuple[str, ...]] = {
     "not asked": ("Not asked.",),
     "dear": ("Not asked: it may cost. --all asks.",),
     "spent": ("Not asked: the answers before took more than a check may.",),
+    "waited": ("Not asked: answers took too long.",),
     "no background": ("Not asked: there is no background.",),
 }
 

@@ -113,7 +113,7 @@ async def test_two_probes_without_an_answer_are_the_last() -> None:
         asked.append(1)
         await asyncio.sleep(1_000)
 
-    await seen(after_models(counted))
+    await seen(after_models(counted), replace(QUICK, probe=3.0, first=0.3))
     assert len(asked) == 2
 
 
@@ -131,6 +131,24 @@ async def test_a_gateway_that_takes_too_much_is_asked_no_more() -> None:
     posts = [one for one in liar.asked if one.method == "POST"]
     assert len(posts) == 1
     assert report["responses"].how == "spent"
+
+
+async def test_a_list_of_very_many_models_is_read() -> None:
+    many = [{"id": f"model-{number}"} for number in range(60_000)]
+    listed = [{"id": "sandbox", "shutdown_date": "2020-01-01"}, *many]
+
+    def telling(asked: Asked) -> Reply | Asked:
+        return as_json({"data": listed}) if asked.path == "/v1/models" else asked
+
+    with lying(Lie(telling)) as (endpoint, _):
+        report = await examined(endpoint)
+    assert report["models"].how == "shutdown" and "ended on 2020-01-01" in report["models"].means
+
+
+async def test_what_was_not_asked_for_want_of_time_says_so() -> None:
+    report = await seen(after_models(never), replace(QUICK, probe=0.5, first=0.5))
+    assert report["chat stream"].how == report["history"].how == "waited"
+    assert "took too long" in report["history"].means
 
 
 async def test_no_key_is_shown() -> None:
@@ -158,7 +176,7 @@ async def test_a_certificate_that_nobody_trusts_is_said() -> None:
 
     async with serving(handle, context) as port:
         endpoint = Endpoint(f"https://127.0.0.1:{port}/v1", Secret(KEY), "m")
-        report = await examined(endpoint, patience=HASTY)
+        report = await examined(endpoint, patience=QUICK)
     assert (report["reachable"].verdict, report["reachable"].how) == ("no", "certificate")
     assert "SSL_CERT_FILE" in report["reachable"].advice
 
