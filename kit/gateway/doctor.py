@@ -24,7 +24,7 @@ from kit.gateway.doctor_conclusion import conclude, conclude_dear
 from kit.gateway.doctor_dear import DEAR
 from kit.gateway.doctor_examination import Examination, Patience, Spent
 from kit.gateway.doctor_failures import says_why, told_of
-from kit.gateway.doctor_finding import finding
+from kit.gateway.doctor_finding import Finding, finding
 from kit.gateway.doctor_probes import CHEAP, HEAD
 from kit.gateway.doctor_report import Report
 from kit.gateway.doctor_tidy import forget, tidy
@@ -61,25 +61,40 @@ async def examine(
     at = Examination(endpoint, transport, model or endpoint.model or "", patience, ledger)
     at.heed = _counting(progress, dear=dear)
     try:
-        headed = await _headed(at)
-        if headed:
-            await _all(at, CHEAP, patience.probe, patience.cheap_all)
-        conclude(at)
-        if headed and dear and at.says("responses") == "yes":
-            at.most = at.tokens + patience.dear_tokens
-            await _all(at, DEAR, patience.dear, patience.dear_all)
-            conclude_dear(at)
+        await _asked(at, dear=dear)
     finally:
         await forget(at)
         await at.client.aclose()
-    left, cheap_left = Told(Seen("unknown", "not asked")), Told(Seen("unknown", "dear"))
-    found = [
-        finding(name, at.seen.get(name, cheap_left if name in DEAR_NAMES and not dear else left))
-        for name in NAMES
-    ]
     took = time.monotonic() - began
     return Report(
-        endpoint.identity, at.model, tuple(found), now, at.tap.count, at.tokens or None, took
+        endpoint.identity,
+        at.model,
+        _findings(at, dear=dear),
+        now,
+        at.tap.count,
+        at.tokens or None,
+        took,
+    )
+
+
+async def _asked(at: Examination, *, dear: bool) -> None:
+    """All that is to be asked, as far as there is somebody to ask."""
+    patience, headed = at.patience, await _headed(at)
+    if headed:
+        await _all(at, CHEAP, patience.probe, patience.cheap_all)
+    conclude(at)
+    if headed and dear and at.says("responses") == "yes":
+        at.most = at.tokens + patience.dear_tokens
+        await _all(at, DEAR, patience.dear, patience.dear_all)
+        conclude_dear(at)
+
+
+def _findings(at: Examination, *, dear: bool) -> tuple[Finding, ...]:
+    """Those that were noted, and of the others why not."""
+    left, cheap_left = Told(Seen("unknown", "not asked")), Told(Seen("unknown", "dear"))
+    return tuple(
+        finding(name, at.seen.get(name, cheap_left if name in DEAR_NAMES and not dear else left))
+        for name in NAMES
     )
 
 
