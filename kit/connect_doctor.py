@@ -51,9 +51,9 @@ def doctor(
     what is asked now. It takes some seconds mostly, and six minutes at most (nine with `all`).
 
     The report shows itself as a table; `.frame` is the same for pandas, `.usable` says whether a
-    cell would get an answer, and `.cause` why not. What was seen is kept for a week, for this
-    user: `%kit doctor --forget` forgets it. Raises ConfigError; what the gateway does is in the
-    report.
+    cell would get an answer, and `.cause` why not. What was seen is kept for a week (a "no" for a
+    day), for this user: `%kit doctor --forget` forgets it. Raises ConfigError; what the gateway
+    does is in the report.
     """
     client = connect.client().inner
     found = client.settings

@@ -251,3 +251,20 @@ def test_the_relay_goes_by_what_was_seen(there: Any) -> None:
     _, liar = there(Lie(foreground))
     assert kit.doctor("sandbox-research", all=True)["background"].how == "refused"
     assert sent(liar) == [False]
+
+
+def test_it_says_of_which_models_it_does_not_tell(
+    there: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was seen is of one model; chat and research may ask others."""
+    there(Lie())
+    assert "--model" not in str(kit.doctor())
+    monkeypatch.setenv("LITELLM_RESEARCH_MODEL", "sandbox-research")
+    monkeypatch.setenv("LITELLM_CHAT_MODEL", "sandbox-chat")
+    connect.forget_client()
+    shown = str(kit.doctor())
+    assert "%%chat asks sandbox-chat: %kit doctor --model sandbox-chat looks at it.\n" in shown
+    assert (
+        "Research asks sandbox-research: %kit doctor --all --model sandbox-research looks at it.\n"
+    ) in shown
+    assert "looks at it" not in str(kit.doctor("sandbox-research"))

@@ -74,6 +74,20 @@ async def examine(
         at.tap.count,
         at.tokens or None,
         took,
+        beside=() if model else _beside(endpoint, at.model),
+    )
+
+
+def _beside(endpoint: Endpoint, model: str) -> tuple[str, ...]:
+    """The models that others ask than what was looked at: nothing here tells of them."""
+    others = (
+        ("%%chat asks", "", endpoint.chat_model),
+        ("Research asks", "--all ", endpoint.research_model),
+    )
+    return tuple(
+        f"{who} {other}: %kit doctor {option}--model {other} looks at it."
+        for who, option, other in others
+        if other and other != model
     )
 
 

@@ -144,7 +144,7 @@ async def responses_stream(at: Examination) -> None:
 
 
 async def _stream(at: Examination, api: Api) -> None:
-    """Asked twice where it fails: a "no" would have answers come in one piece for a week."""
+    """Asked twice where it fails: a "no" would have answers come in one piece for a day."""
     failed: errors.KitError | None = None
     for _ in range(2):
         try:

@@ -29,8 +29,9 @@ _COLUMNS = ("name", "verdict", "means", "instead", "advice")
 class Report:
     """What a gateway really does with one model. `at`: when, in seconds since 1970.
 
-    `tokens` is what the gateway counted, None where it counts none. As the last line of a cell it
-    is a table, as text too; `frame` is the same for pandas.
+    `tokens` is what the gateway counted, None where it counts none. `beside`: lines on what else
+    there is to look at. As the last line of a cell it is a table, as text too; `frame` is the same
+    for pandas.
     """
 
     gateway: str
@@ -40,6 +41,7 @@ class Report:
     calls: int = 0
     tokens: int | None = None
     seconds: float = 0.0
+    beside: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Finding:
         """The finding of that name. Raises KeyError."""
@@ -91,7 +93,8 @@ class Report:
             labels = [one.label for one in self.findings if one.how == how]
             if labels:
                 lines.append(f"Not asked{why}: {', '.join(labels)}.")
-        return [*lines, "It can be used, and kit goes by what it saw here for a week."]
+        lines += self.beside
+        return [*lines, _USABLE]
 
     def __str__(self) -> str:
         return as_text(self.title, self._asked, self.ending)
@@ -116,4 +119,5 @@ class Report:
         return [one for one in self.findings if one.how not in _UNASKED]
 
 
+_USABLE = "It can be used. kit goes by what it saw here for a week, by what is no for a day."
 _NOBODY = "neither chat nor responses answered. Ask again later, or tell whoever runs the gateway."
