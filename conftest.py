@@ -23,7 +23,10 @@ THEIRS = (
 )
 
 # What `make test` runs in a process of its own, or on one Python: see scripts/run_tests.py.
-BESIDE = ("once", "waits", "kernels")
+BESIDE = ("once", "waits", "services")
+
+SERVICES = {"notebook", "relay"}
+"""Folders of tests that start kernels, relays and databases, and wait for them."""
 
 
 def empty_environment(environment: MutableMapping[str, str], home: Path) -> None:
@@ -84,8 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     def is_wanted(item: pytest.Item) -> bool:
         marks = {mark.name for mark in item.iter_markers()}
-        if item.path.parent.name == "notebook":
-            marks.add("kernels")
+        if not SERVICES.isdisjoint(item.path.parts):
+            marks.add("services")
         return marks.isdisjoint(without) and (only is None or only in marks)
 
     config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])

@@ -1,7 +1,7 @@
 """Run the tests on every interpreter that is here, in processes side by side.
 
     the version of .venv    everything but what follows
-    the same                what runs kernels (tests/notebook), and then the notebooks
+    the same                what starts kernels and relays (their folders), and then the notebooks
     the same                what `waits`
     each other version      what is marked neither `waits` nor `once`
 
@@ -28,8 +28,8 @@ from environment import prepare
 from installing import ROOT, say
 
 OWN = "{}.{}".format(*sys.version_info)
-WORKS = ("--without=waits", "--without=kernels")
-KERNELS = ("--without=waits", "--only=kernels")
+WORKS = ("--without=waits", "--without=services")
+SERVICES = ("--without=waits", "--only=services")
 WAITS = ("--only=waits",)
 OTHERS = ("--without=waits", "--without=once")
 NOTEBOOKS = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120")
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     found = interpreters.find(wanted)
     if not found:
         sys.exit(f"Error: none of Python {', '.join(wanted)} is here.")
-    if OWN in found and not {*KERNELS, *WAITS, *OTHERS} & {*arguments}:
+    if OWN in found and not {*SERVICES, *WAITS, *OTHERS} & {*arguments}:
         return side_by_side(found, arguments)
     if {*OTHERS} <= {*arguments} and sys.platform != "win32":
         os.nice(GIVE_WAY)
@@ -62,7 +62,7 @@ def side_by_side(found: Mapping[str, Path], arguments: list[str]) -> int:
     with ExitStack() as processes:
         beside = [
             processes.enter_context(running([OWN], [*those, *arguments]))
-            for those in (KERNELS, WAITS)
+            for those in (SERVICES, WAITS)
         ]
         for other in sorted(found.keys() - {OWN}):
             beside.append(processes.enter_context(running([other], [*OTHERS, *arguments])))
@@ -104,9 +104,8 @@ def test(version: str, base: Path, arguments: list[str]) -> int:
     python = prepare(".venv" if version == OWN else f".venv-{version}", base, "dev")
     what = " ".join((f"Python {version}", *arguments))
     say(f"{what}: tests")
-    tests = "tests/notebook" if {*KERNELS} <= {*arguments} else "tests"  # less to collect
-    status = pytest(python, [*arguments, tests])
-    if version == OWN and status == 0 and not {"--without=kernels", *WAITS} & {*arguments}:
+    status = pytest(python, [*arguments, "tests"])
+    if version == OWN and status == 0 and not {"--without=services", *WAITS} & {*arguments}:
         say(f"{what}: notebooks")
         status = test_notebooks(python)
     say(f"{what}: {verdict(status)}, {time.monotonic() - started:.0f} s with the set-up")

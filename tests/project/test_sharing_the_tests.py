@@ -67,11 +67,11 @@ def chosen(pytester: pytest.Pytester) -> Callable[..., list[str]]:
 def test_three_processes_have_every_test_of_one_python_once(
     chosen: Callable[..., list[str]],
 ) -> None:
-    works, kernels, waits = (
-        chosen(*options) for options in (run_tests.WORKS, run_tests.KERNELS, run_tests.WAITS)
+    works, services, waits = (
+        chosen(*options) for options in (run_tests.WORKS, run_tests.SERVICES, run_tests.WAITS)
     )
-    assert sorted(works + kernels + waits) == chosen()
-    assert kernels == ["test_cell", "test_cell_once"]
+    assert sorted(works + services + waits) == chosen()
+    assert services == ["test_cell", "test_cell_once"]
     assert waits == ["test_both", "test_killed_kernel", "test_of_a_file", "test_waits"]
 
 
