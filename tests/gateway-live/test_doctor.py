@@ -36,7 +36,7 @@ def gateways(paced: Upstream, plain: Proxy, polling: Proxy, small: Endpoint) -> 
         return Endpoint(proxy.base_url, Secret(KEY), model)
 
     return {
-        "sandbox": Endpoint(paced.url, Secret("sk-any"), "sandbox"),
+        "sandbox": Endpoint(paced.url, Secret("sk-any"), "sandbox", identity="sandbox"),
         "native": proxied(plain, "native-paced"),
         "bridge": proxied(plain, "bridged"),
         "bridge, small model": proxied(plain, "bridged-model"),
