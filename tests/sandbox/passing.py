@@ -16,5 +16,6 @@ def let_time_pass(home: Path, seconds: float = LONG) -> None:
     for file in files:
         with contextlib.closing(sqlite3.connect(file, timeout=60)) as db, db:
             db.execute(
-                "UPDATE responses SET created = created - ?1, finished = finished - ?1", [seconds]
+                "UPDATE responses SET created = created - :seconds, finished = finished - :seconds",
+                {"seconds": seconds},
             )
