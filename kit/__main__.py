@@ -174,8 +174,12 @@ def _examine(options: argparse.Namespace) -> int:
         print(shown(forget_seen(options.model)))
         return 0
     note(intent(options.model, all=options.all))
-    with passing() as progress:
-        report = doctor(options.model, all=options.all, progress=progress)
+    try:
+        with passing() as progress:
+            report = doctor(options.model, all=options.all, progress=progress)
+    except KeyboardInterrupt:
+        note("Stopped. What was begun at the gateway is cancelled; nothing of it is remembered.")
+        raise
     print(shown(str(report)))
     return 0 if report.usable else 1
 

@@ -29,9 +29,6 @@ __all__ = ["doctor", "forget_seen", "intent", "seen_last"]
 ABOUT_TOKENS = 700
 """Of the cheap probes: 470 with the sandbox, more with models that reason or talk."""
 
-CHEAP_CALLS = 13
-"""Answers of a model, where all is well."""
-
 LOOK_SECONDS = 0.5
 """Between two looks at how far it is, for whoever wants to be told."""
 
@@ -107,7 +104,7 @@ def intent(model: str | None = None, *, all: bool = False) -> str:
     endpoint = connect.client().endpoint
     chosen = model or endpoint.model
     whom = printable(endpoint.identity)
-    things = f"{CHEAP_CALLS} questions, about {ABOUT_TOKENS} tokens"
+    things = f"small questions, about {ABOUT_TOKENS} tokens"
     about = f" about {printable(chosen)}: {things}" if chosen else f" for its models, then {things}"
     minutes = Patience().at_most(dear=all) / 60
     first = f"Asking {whom}{about}, {minutes:.0f} min at most."

@@ -100,9 +100,8 @@ async def _patiently(course: Course, act: Callable[[], Awaitable[T]]) -> T:
         except errors.GatewayError as error:
             if not _says_later(error):
                 raise
-            warning = course.telling.warn(
-                "waiting", "The gateway takes no more requests now; the run waits for it."
-            )
+            away = isinstance(error, errors.ConnectionFailed)
+            warning = course.telling.warn("waiting", _AWAY if away else _BUSY)
             await course.log(warning, **_not_submitting(course))
             wait = max(error.retry_after or 0.0, pause)
             if wait >= course.left:
@@ -110,6 +109,12 @@ async def _patiently(course: Course, act: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(wait)
             course.check()
         pause = min(pause * 2, course.pace.longest_wait)
+
+
+_BUSY = "The gateway takes no more requests now; the run waits for it."
+_AWAY = (
+    "The gateway does not answer now; the run waits for it. Check that it runs, and its address."
+)
 
 
 def _not_submitting(course: Course) -> dict[str, Any]:

@@ -288,3 +288,21 @@ def test_stopping_is_quiet():
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=60)
     assert (out, error, process.returncode) == (b"", b"", 130)
+
+
+def test_stopping_the_doctor_says_what_becomes_of_what_it_began():
+    silent = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kit", "--doctor"],
+        env={**os.environ, "LITELLM_BASE_URL": address, "LITELLM_MODEL": "any"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with silent, silent.accept()[0] as connection:
+        assert connection.recv(3) == b"GET"
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("", 130)
+    assert said.splitlines()[-1].startswith("Stopped. What was begun at the gateway is cancelled")

@@ -20,7 +20,7 @@ import httpx
 from kit import errors
 from kit.gateway import doctor_verdicts as verdicts
 from kit.gateway.capabilities import Seen
-from kit.gateway.doctor_conclusion import conclude, conclude_dear
+from kit.gateway.doctor_conclusion import HERE, conclude, conclude_dear
 from kit.gateway.doctor_dear import DEAR
 from kit.gateway.doctor_examination import Examination, Patience, Spent
 from kit.gateway.doctor_failures import says_why, told_of
@@ -33,12 +33,11 @@ from kit.gateway.failures import is_of_provider
 from kit.gateway.ledger import Ledger
 from kit.settings import Endpoint
 
-__all__ = ["CHEAP_NAMES", "DEAR_NAMES", "examine"]
+__all__ = ["DEAR_NAMES", "examine"]
 
 Probe = tuple[Callable[[Examination], Awaitable[None]], tuple[str, ...], str]
 
 DEAR_NAMES = tuple(name for _, names, _ in DEAR for name in names)
-CHEAP_NAMES = tuple(name for name in NAMES if name not in DEAR_NAMES)
 
 
 async def examine(
@@ -79,7 +78,12 @@ async def examine(
 
 
 def _beside(endpoint: Endpoint, model: str) -> tuple[str, ...]:
-    """The models that others ask than what was looked at: nothing here tells of them."""
+    """The models that others ask than what was looked at: nothing here tells of them.
+
+    What runs on this machine is known, and its research takes its time.
+    """
+    if endpoint.identity in HERE:
+        return ()
     others = (
         ("%%chat asks", "", endpoint.chat_model),
         ("Research asks", "--all ", endpoint.research_model),

@@ -13,7 +13,7 @@ from kit.gateway.doctor_examination import Examination
 from kit.gateway.doctor_failures import strange
 from kit.gateway.doctor_words import Told
 
-__all__ = ["conclude", "conclude_dear"]
+__all__ = ["HERE", "conclude", "conclude_dear"]
 
 APIS = ("chat", "responses")
 HERE = ("sandbox", "local")
@@ -27,7 +27,7 @@ def conclude(at: Examination) -> None:
         what = _is_none(at)
         if what:
             at.seen["reachable"] = _none(what)
-        _advise_none(at, _ADDRESS if what else _OTHERS)
+        _advise(at, _ADDRESS if what else _OTHERS, refused=not what)
     if answers:
         _send_to_the_other(at)
         free = at.endpoint.api_key is None or at.endpoint.identity in HERE
@@ -56,18 +56,26 @@ def _none(what: str) -> Told:
     advice = ""
     if "redirects" in what:
         advice = "Set LITELLM_BASE_URL to the final address of the gateway."
-    elif "status 5" in what and "page" in what:
+    elif "page" in what and what.endswith(_BEHIND):
         advice = "Check that the gateway runs behind it, and LITELLM_BASE_URL."
     happened = f"A server answers, but not as a gateway: {what}."
     return Told(Seen("no", "no gateway"), happened=happened, advice=advice)
 
 
-def _advise_none(at: Examination, advice: str) -> None:
-    """No API that is refused sends to the other one, which does not answer either."""
-    for name in APIS:
+_BEHIND = tuple(f"(status {status})" for status in (500, 502, 503, 504))
+"""How servers say that what they stand before failed."""
+
+
+def _advise(at: Examination, advice: str, *, refused: bool) -> None:
+    """No API that is refused sends to the other one, which does not answer either.
+
+    refused: those alone; else every one.
+    """
+    for name in APIS if refused else ("models", *APIS):
         told = at.seen.get(name)
-        if told is not None and (told.seen.verdict, told.seen.how) == ("no", "refused"):
-            at.seen[name] = replace(told, advice=advice)
+        if told is None or (refused and (told.seen.verdict, told.seen.how) != ("no", "refused")):
+            continue
+        at.seen[name] = replace(told, advice=advice)
 
 
 _ADDRESS = "Check LITELLM_BASE_URL."

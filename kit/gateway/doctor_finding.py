@@ -70,7 +70,7 @@ def culprit(findings: Mapping[str, Finding], model: str) -> tuple[str, Finding] 
     if key is not None and key.verdict == "no":
         return "the key", key
     if models is not None and not model:
-        return "no model", models
+        return _UNANSWERED.get(models.how, "no model"), models
     ranks = list(_UNANSWERED)
     apis = [findings[name] for name in ("chat", "responses") if name in findings]
     telling = sorted((ranks.index(one.how), one.name) for one in apis if one.how in ranks)

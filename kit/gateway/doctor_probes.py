@@ -71,6 +71,7 @@ async def models(at: Examination) -> None:
             return
         keyed = at.endpoint.api_key is not None
         at.note("key", verdicts.of_key_error(error, keyed=keyed))
+        at.note("models", Seen("unknown", "key"))
         raise
     at.note("reachable", Seen("yes"))
     at.note("tls", _tls(at.endpoint.base_url))
@@ -96,7 +97,9 @@ def _note_unlisted(at: Examination, error: errors.GatewayError) -> None:
         return
     told = told_of(error, *at.secrets)
     at.seen["models"] = Told(Seen("no"), theirs=told.theirs)
-    if not at.model:
+    if not at.model and isinstance(error, errors.ServerFailed):
+        at.seen["models"] = told
+    elif not at.model:
         at.seen["models"] = Told(Seen("no", "none"), told.happened, theirs=told.theirs)
 
 

@@ -22,7 +22,7 @@ _UNASKED = {
     "no background": ", since there is no background",
     "dear": ", since it may cost (--all asks)",
 }
-_COLUMNS = ("name", "verdict", "means", "instead", "advice")
+_COLUMNS = ("name", "verdict", "how", "means", "instead", "advice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Report:
 
     @property
     def frame(self) -> pandas.DataFrame:
-        """One row for each finding: `name`, `verdict`, `means`, `instead`, `advice`."""
+        """One row for each finding: `name`, `verdict`, `how`, `means`, `instead`, `advice`."""
         import pandas
 
         rows = [[getattr(one, column) for column in _COLUMNS] for one in self.findings]

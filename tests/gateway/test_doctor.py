@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from kit.connect_doctor import CHEAP_CALLS
 from kit.gateway.doctor import DEAR_NAMES
 from kit.sandbox.app import open_sandbox
 from kit.settings import Endpoint
@@ -382,7 +381,6 @@ async def test_the_cheap_probes_take_a_few_hundred_tokens(sandbox: Any) -> None:
     assert all(bound and bound <= 64 for bound in bounds)
     assert report.tokens is not None and report.tokens < 700
     assert report.calls == len(liar.asked)
-    assert len(bounds) == CHEAP_CALLS
 
 
 async def test_more_tokens_than_before_prove_no_memory_of_a_turn_with_functions() -> None:

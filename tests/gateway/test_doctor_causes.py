@@ -55,6 +55,7 @@ def shown(report: Report) -> str:
     [
         (page(), "a web page"),
         (page(502), "a web page (status 502)"),
+        (page(501), "a web page (status 501)"),
         (as_json({"status": "ok"}), "JSON that is no answer of a model"),
         (Reply(b"", 302, headers={"location": "/login"}), "status 302"),
     ],
@@ -68,7 +69,20 @@ async def test_a_server_that_is_no_gateway_is_called_none(
     assert report["reachable"].means.startswith("A server answers, but not as a gateway")
     assert what in report["reachable"].means
     assert "LITELLM_BASE_URL" in report["reachable"].advice
-    assert "later" not in report.ending[-1] and "LITELLM_BASE_URL" in report.ending[-1]
+    assert "later" not in shown(report) and "LITELLM_BASE_URL" in report.ending[-1]
+    assert "gateway runs behind it" not in report.ending[-1] or "502" in what
+
+
+@pytest.mark.parametrize("model", ["sandbox", None])
+async def test_a_gateway_that_fails_is_no_question_of_the_model(model: str | None) -> None:
+    report = await of(Reply(b"oops", 500, "text/plain"), model=model)
+    assert "status 500" in report.ending[-1]
+    assert "later" in report.ending[-1] and "%kit model" not in report.ending[-1]
+
+
+async def test_what_is_not_chosen_is_not_said_to_be_asked() -> None:
+    report = await of(refused("Incorrect API key", 401, "invalid_api_key"), model=None)
+    assert report.cause == "the key" and "that is chosen" not in shown(report)
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])

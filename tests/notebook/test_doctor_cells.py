@@ -55,7 +55,7 @@ def test_the_same_is_a_value_in_code(kernel):
     cell = kernel.run("report = kit.doctor()\nreport.usable, list(report.frame.columns)")
     assert cell.error is None
     shown = cell.displays[0]["text/plain"]
-    assert shown == "(True, ['name', 'verdict', 'means', 'instead', 'advice'])"
+    assert shown == "(True, ['name', 'verdict', 'how', 'means', 'instead', 'advice'])"
 
 
 @pytest.mark.parametrize(

@@ -131,19 +131,22 @@ async def test_a_connection_that_breaks_during_the_post_is_not_tried_again(
 
 
 @pytest.mark.parametrize(
-    "refusals",
+    ("refusals", "said"),
     [
-        [refused(429, "slow", retry_after_ms="20")] * 3,
-        [refused(503)],
-        [refused(529), refused(409)],
-        [httpx.ConnectError("refused")] * 2,
+        ([refused(429, "slow", retry_after_ms="20")] * 3, "takes no more requests now"),
+        ([refused(503)], "takes no more requests now"),
+        ([refused(529), refused(409)], "takes no more requests now"),
+        ([httpx.ConnectError("refused")] * 2, "does not answer now"),
     ],
 )
-async def test_a_gateway_that_says_later_is_waited_for(refusals: Sequence[Any], desk: Desk) -> None:
+async def test_a_gateway_that_says_later_is_waited_for(
+    refusals: Sequence[Any], said: str, desk: Desk
+) -> None:
     there = Scripted(refusals=list(refusals))
     run = await desk.work(there.upstream())
     assert (run.status, await desk.text()) == ("completed", TEXT)
     assert await desk.warnings() == ["waiting"]
+    assert said in (await desk.said("warning"))[0]["message"]
     assert run.progress.attempt == len(refusals) + 1
     assert not run.progress.uncertain
 
