@@ -25,7 +25,7 @@ def test_the_card_of_a_run_whose_owner_died_goes_on(open_notebook: Any, lab: Lab
     shown = open_notebook(NAME)
     killed, resumed = (
         next(place for place, one in enumerate(cells) if one.source.startswith(start))
-        for start in ("for event in run.follow():\n    if", "%research resume")
+        for start in ("until = ", "%research resume")
     )
     shown.start()
     wait_until(lambda: "search" in shown.output(resumed).inner_text())
