@@ -18,6 +18,8 @@ from kit.settings import Endpoint, Secret, load
 from kit.settings_relay import RelaySettings
 from tests.growth import unit
 
+pytestmark = pytest.mark.once
+
 GATEWAY = Endpoint("http://127.0.0.1:9/v1", Secret("sk-one"), model="m")
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from tests.sandbox.passing import let_time_pass
 
+pytestmark = pytest.mark.once
+
 TERMINAL = {"completed", "failed", "incomplete", "cancelled"}
 
 

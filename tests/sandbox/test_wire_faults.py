@@ -12,6 +12,8 @@ from kit.sandbox.fault_scripts import TANGLED
 from kit.sandbox.faults import FAULTS
 from tests.sandbox import test_wire_fault_calls
 
+pytestmark = pytest.mark.once
+
 TERMINAL = {"response.completed", "response.failed", "response.incomplete"}
 TEXT = "some words to be cut in the middle of the answer, more or less"
 

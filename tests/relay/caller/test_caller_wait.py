@@ -26,7 +26,7 @@ from tests.relay.caller.there import (
     view,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 ENDED = view("completed", output_text="김치", finished_at=1_795_000_009.0)
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.relay.http.relays import Json, Relay, Run
 
+pytestmark = pytest.mark.once
+
 REPORT = "김치는 발효 음식이다."
 Turn = Json | int
 

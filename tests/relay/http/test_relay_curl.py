@@ -23,6 +23,8 @@ from relay_lite.app import create_app
 from relay_lite.app_opening import engine_of, secret_beside
 from relay_lite.auth import Tokens
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "tests/data/relay/guide.sh").read_text("utf-8")
 BLOCKS = re.findall(r"```sh\n(curl.*?)```", (ROOT / "docs/relay.md").read_text("utf-8"), re.DOTALL)
