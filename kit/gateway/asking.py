@@ -18,7 +18,7 @@ from kit.gateway.events import Wire
 from kit.gateway.exchange import Exchange
 from kit.gateway.wire import Api
 
-__all__ = ["CALL_SECONDS", "PATHS", "Asking"]
+__all__ = ["A_DAY", "CALL_SECONDS", "PATHS", "Asking"]
 
 CALL_SECONDS = 600.0
 """The deadline of a call that names none. A stream that names none is bounded by silence alone."""

@@ -17,7 +17,7 @@ import httpx
 
 from kit import errors
 from kit.gateway.answer import Answer, answer_of
-from kit.gateway.asking import CALL_SECONDS, PATHS, Asking
+from kit.gateway.asking import A_DAY, CALL_SECONDS, PATHS, Asking
 from kit.gateway.body import answer_in
 from kit.gateway.capabilities import NOTHING, Capabilities, Known
 from kit.gateway.checking import checked
@@ -34,8 +34,6 @@ from kit.gateway.wire import Api, Input, Options, body_of
 from kit.settings import Endpoint
 
 __all__ = ["AsyncClient"]
-
-A_DAY = 86_400.0
 
 NEW_ID_SECONDS = 10.0
 """How long an id just created may be unknown: gateways write it down behind their answer."""

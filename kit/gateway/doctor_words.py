@@ -80,6 +80,32 @@ _LATER = "Ask again later, or tell whoever runs the gateway."
 _SEARCHING = "Choose a model that can search, where it matters."
 _ITSELF = "Check that LITELLM_BASE_URL is the gateway itself, and no page or login before it."
 
+_CALLS = {
+    "yes": ("A function is called, and a second turn takes what it returned.",),
+    "second turn": (
+        "A function is called; the second turn fails.",
+        "says so in the cell",
+        _OTHER_WAY,
+    ),
+    "not called": (
+        "The model called nothing although it had to.",
+        "asks all the same",
+        _OTHER_MODEL,
+    ),
+    "no": ("Functions are refused.", "says so in the cell", _OTHER_MODEL),
+}
+_FORM = {
+    "yes": ("The answer has the form that was asked for.",),
+    "json": ("JSON comes, and not of that form.", "checks each, and says what is wrong"),
+    "ignored": ("The form is taken and ignored.", "checks each, and says what is wrong"),
+    "no": ("The form is refused.", "says so in the cell", _OTHER_WAY),
+}
+_IN_ONE_PIECE = {
+    "whole": ("The answer comes in one piece.", "shows it when it is there"),
+    "no": ("Streams are refused or break off.", "asks for the answer in one piece"),
+}
+"""The same of both APIs."""
+
 _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "reachable": {
         "yes": ("It answers.",),
@@ -132,29 +158,10 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "chat stream": {
         "yes": ("Text comes as it is written.",),
-        "whole": ("The answer comes in one piece.", "shows it when it is there"),
-        "no": ("Streams are refused or break off.", "asks for the answer in one piece"),
+        **_IN_ONE_PIECE,
     },
-    "chat tools": {
-        "yes": ("A function is called, and a second turn takes what it returned.",),
-        "second turn": (
-            "A function is called; the second turn fails.",
-            "says so in the cell",
-            _OTHER_WAY,
-        ),
-        "not called": (
-            "The model called nothing although it had to.",
-            "asks all the same",
-            _OTHER_MODEL,
-        ),
-        "no": ("Functions are refused.", "says so in the cell", _OTHER_MODEL),
-    },
-    "chat schema": {
-        "yes": ("The answer has the form that was asked for.",),
-        "json": ("JSON comes, and not of that form.", "checks each, and says what is wrong"),
-        "ignored": ("The form is taken and ignored.", "checks each, and says what is wrong"),
-        "no": ("The form is refused.", "says so in the cell", _OTHER_WAY),
-    },
+    "chat tools": _CALLS,
+    "chat schema": _FORM,
     "responses": {
         "yes": ("The responses API answers.",),
         "no": (
@@ -165,8 +172,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "responses stream": {
         "yes": ("Text comes as it is written, and the end is said.",),
-        "whole": ("The answer comes in one piece.", "shows it when it is there"),
-        "no": ("Streams are refused or break off.", "asks for the answer in one piece"),
+        **_IN_ONE_PIECE,
     },
     "history": {
         "yes": ("previous_response_id is remembered.",),
@@ -177,20 +183,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
             "sends what was said again",
         ),
     },
-    "tools": {
-        "yes": ("A function is called, and a second turn takes what it returned.",),
-        "second turn": (
-            "A function is called; the second turn fails.",
-            "says so in the cell",
-            _OTHER_WAY,
-        ),
-        "not called": (
-            "The model called nothing although it had to.",
-            "asks all the same",
-            _OTHER_MODEL,
-        ),
-        "no": ("Functions are refused.", "says so in the cell", _OTHER_MODEL),
-    },
+    "tools": _CALLS,
     "tools by id": {
         "yes": ("A turn after a function may name the one before.",),
         "refused": ("A turn after a function may not name the one before.", "sends all again"),
@@ -203,12 +196,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
             "sends all again",
         ),
     },
-    "schema": {
-        "yes": ("The answer has the form that was asked for.",),
-        "json": ("JSON comes, and not of that form.", "checks each, and says what is wrong"),
-        "ignored": ("The form is taken and ignored.", "checks each, and says what is wrong"),
-        "no": ("The form is refused.", "says so in the cell", _OTHER_WAY),
-    },
+    "schema": _FORM,
     "retrieve": {
         "yes": ("An answer can be fetched again by its id.",),
         "no": ("An answer cannot be fetched again by its id.", "keeps what came"),

@@ -85,6 +85,21 @@ def lines(change: Callable[[str], str | None]) -> Callable[[Asked, Reply], Reply
     return answer
 
 
+def responses_in(change: Callable[[Json], Json]) -> Callable[[str], str]:
+    """Of a frame: the response that its event holds, changed."""
+
+    def changed(frame: str) -> str:
+        head, mark, data = frame.partition("data: ")
+        if not mark or data.startswith("["):
+            return frame
+        event = json.loads(data)
+        if isinstance(event.get("response"), dict):
+            event["response"] = change(event["response"])
+        return f"{head}{mark}{json.dumps(event)}"
+
+    return changed
+
+
 @dataclass(frozen=True)
 class Lie:
     """`ask` may answer by itself; `answer` gets what the sandbox said."""

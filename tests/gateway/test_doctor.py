@@ -26,6 +26,7 @@ from tests.gateway.lying import (
     lines,
     lying,
     refused,
+    responses_in,
     without,
 )
 
@@ -417,22 +418,12 @@ async def test_a_background_that_is_only_echoed_is_none(sandbox: Any) -> None:
     def echo(asked: Asked, reply: Reply) -> Reply:
         if not asked.body.get("background"):
             return reply
-        return lines(_echoed)(asked, reply)
+        return lines(responses_in(lambda one: {**one, "background": True}))(asked, reply)
 
     with lying(Lie(ask, echo), sandbox) as (endpoint, _):
         report = await examined(endpoint, dear=True)
     assert (report["background"].verdict, report["background"].how) == ("no", "unfetchable")
     assert report["cursor"].how == "no background"
-
-
-def _echoed(frame: str) -> str:
-    head, mark, data = frame.partition("data: ")
-    if not mark or data.startswith("["):
-        return frame
-    event = json.loads(data)
-    if isinstance(event.get("response"), dict):
-        event["response"]["background"] = True
-    return f"{head}{mark}{json.dumps(event)}"
 
 
 async def test_a_model_that_thinks_longer_than_it_may_is_asked_again(sandbox: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kit.gateway.doctor import examine
 from kit.gateway.transport import open_transport
-from tests.gateway.lying import QUICK, Asked, Liar, Lie, Reply, lines, lying
+from tests.gateway.lying import QUICK, Asked, Json, Liar, Lie, Reply, lines, lying, responses_in
 
 pytestmark = [pytest.mark.once, pytest.mark.anyio]
 
@@ -52,20 +52,13 @@ async def test_a_stop_at_any_request_leaves_nothing_running(number: int) -> None
 def silent_about(name: str) -> Any:
     """It runs in the background and does not say so."""
 
-    def strip(frame: str) -> str:
-        head, mark, data = frame.partition("data: ")
-        if not mark or data.startswith("["):
-            return frame
-        event = json.loads(data)
-        if isinstance(event.get("response"), dict):
-            event["response"].pop(name, None)
-        return f"{head}{mark}{json.dumps(event)}"
+    def silenced(response: Json) -> Json:
+        return {k: v for k, v in response.items() if k != name}
 
     def answer(asked: Asked, reply: Reply) -> Reply:
         if reply.streamed:
-            return lines(strip)(asked, reply)
-        found = {k: v for k, v in reply.object.items() if k != name}
-        return replace(reply, content=json.dumps(found).encode())
+            return lines(responses_in(silenced))(asked, reply)
+        return replace(reply, content=json.dumps(silenced(reply.object)).encode())
 
     return answer
 
