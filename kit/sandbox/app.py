@@ -73,6 +73,7 @@ def open_sandbox(
     folders: Sequence[Path] = (),
     store: Path | None = None,
     pace: float = 1.0,
+    clock: Callable[[], float] = time.time,
     key: str | None = None,
 ) -> ASGIApp:
     """The gateway as users have it: over the toolkit's own pages and `folders`.
@@ -87,6 +88,7 @@ def open_sandbox(
         library=lending,
         store=Store(store),
         pace=pace,
+        clock=clock,
         at_end=lending.close,
         key=key,
     )

@@ -72,7 +72,7 @@ def plain(there: Upstreams) -> Json:
     return {
         "model_list": models(there),
         "litellm_settings": {
-            **{"telemetry": False, "num_retries": 0, "request_timeout": 60},
+            **{"telemetry": False, "num_retries": 0, "request_timeout": 300},
         },
         # one refusal would otherwise close a model to the next tests for 5 s
         "router_settings": {"disable_cooldowns": True},

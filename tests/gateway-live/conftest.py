@@ -16,8 +16,9 @@ from kit.connect import Client
 from kit.settings import Endpoint
 from living import KEY, NewClient, Proxy, Trap, Upstream, litellm, redis
 
-SLOW, SLOWEST = 0.3, 3.0
-"""A background run takes 6 s at the least, a streamed chat 20 s: there is a middle to kill in."""
+PACED, SLOW, SLOWEST = 6.0, 0.3, 3.0
+"""A background answer takes 13 s when it is paced. Research takes 6 s when it is slow and 20 s when
+it is the slowest: there is a middle to kill in."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,8 +39,8 @@ def quick() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def paced() -> Iterator[Upstream]:
-    """The sandbox as it is for a person, who can read along."""
-    upstream = Upstream(1.0)
+    """The sandbox as a model that takes its time: what is cancelled at once has not ended."""
+    upstream = Upstream(PACED)
     yield upstream
     upstream.stop()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import socket
@@ -48,12 +49,39 @@ class Request:
     ended: bool = False
 
 
+class Clock:
+    """Seconds since the epoch, without those that it stood still."""
+
+    def __init__(self) -> None:
+        self._lost = 0.0
+        self._end = math.inf
+
+    def __call__(self) -> float:
+        return min(time.time() - self._lost, self._end)
+
+    def tick(self, seconds: float) -> None:
+        self._end += seconds
+
+    @contextlib.contextmanager
+    def standing(self) -> Iterator[None]:
+        self._end = self()
+        try:
+            yield
+        finally:
+            self._lost, self._end = time.time() - self(), math.inf
+
+
 class Upstream:
-    """The sandbox as what stands behind a gateway, with a list of what it was asked."""
+    """The sandbox as what stands behind a gateway, with a list of what it was asked.
+
+    `with upstream.clock.standing()`: what runs there stays where it is, however long a test takes,
+    but for the time that `until(…, at=upstream)` lets pass with each look.
+    """
 
     def __init__(self, pace: float) -> None:
         self.requests: list[Request] = []
-        self._app = open_sandbox(pace=pace)
+        self.clock = Clock()
+        self._app = open_sandbox(pace=pace, clock=self.clock)
         self._served = serve_in_thread(self, name="upstream")
         self.url = f"{self._served.url}/v1"
 
@@ -102,12 +130,17 @@ async def _read(receive: Any) -> bytes:
 T = TypeVar("T")
 
 
-def until(found: Callable[[], T | None], seconds: float = 60.0) -> T:
-    """Look until there is something true."""
+LOOK = 0.1
+
+
+def until(found: Callable[[], T | None], seconds: float = 60.0, *, at: Upstream | None = None) -> T:
+    """Look until there is something true. `at`: where time stands still between the looks."""
     deadline = time.monotonic() + seconds
     while not (now := found()):
         assert time.monotonic() < deadline, f"it did not come true within {seconds:g} s"
-        time.sleep(0.1)
+        if at is not None:
+            at.clock.tick(LOOK)
+        time.sleep(LOOK)
     return now
 
 

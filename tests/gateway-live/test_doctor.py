@@ -18,12 +18,12 @@ from kit.gateway.transport import open_transport
 from kit.settings import Endpoint, Secret
 from living import KEY, Proxy, Upstream
 
-pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(2700)]
 
 A_FEW_HUNDRED = 800
 """Tokens of the cheap probes. Briefly answering models take 350 to 500; the small one talks."""
 PATIENT = Patience(
-    probe=300.0, first=300.0, dear=300.0, idle=200.0, later=10.0, cheap_all=900.0, dear_all=900.0
+    probe=600, first=600, dear=600, idle=500, later=60, cheap_all=1200, dear_all=1200
 )
 """later: what a gateway lets go on after a cancel has ended by then."""
 

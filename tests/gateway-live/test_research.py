@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,13 +87,18 @@ class Outcome:
 def killed(ways: dict[str, Way]) -> dict[str, Outcome]:
     """A run of each way, whose relay was killed in the middle and started again."""
     begun: dict[str, tuple[Run, str]] = {}
-    for name in ("bridge", "native", "polling"):  # the one that takes longest first
-        begun[name] = ways[name].begin()
-        _wait_for_the_middle(ways[name], begun[name][0])
-    for name, (run, _) in begun.items():
-        assert ways[name].relay.view(run)["status"] == "running"
+    with ExitStack() as standing:
+        for upstream in {id(way.upstream): way.upstream for way in ways.values()}.values():
+            standing.enter_context(upstream.clock.standing())
+        for name, way in ways.items():
+            begun[name] = way.begin()
+            _wait_for_the_middle(way, begun[name][0])
+        for name, (run, _) in begun.items():
+            assert ways[name].relay.view(run)["status"] == "running"
+        for relay in {way.relay.port: way.relay for way in ways.values()}.values():
+            relay.kill()
     for relay in {way.relay.port: way.relay for way in ways.values()}.values():
-        relay.kill().start()
+        relay.start()
 
     def outcome(way: Way, run: Run, question: str) -> Outcome:
         view = way.relay.wait(run)
@@ -105,9 +111,9 @@ def _wait_for_the_middle(way: Way, run: Run) -> None:
     """Until it runs, and what would be lost with its relay has begun to come."""
     reader = Reader(way.relay, run).start()
     if way.model.startswith("bridged"):
-        until(lambda: len(text_of(reader.events)) > TOLD)
+        until(lambda: len(text_of(reader.events)) > TOLD, at=way.upstream)
     else:
-        until(lambda: any(event["type"] in PROGRESS for event in reader.events))
+        until(lambda: any(one["type"] in PROGRESS for one in reader.events), at=way.upstream)
     assert not reader.done
 
 
@@ -183,11 +189,12 @@ def test_a_run_that_cannot_be_had_says_why(
 
 def _cancelled(way: Way) -> str:
     """A run that was cancelled in the middle; the words by which its upstream knows it."""
-    run, question = way.begin()
-    _wait_for_the_middle(way, run)
-    path = f"{way.relay.url}{PATH}/{run.id}/cancel"
-    assert http.post(path, headers=run.headers).json()["status"] == "cancelled"
-    return question
+    with way.upstream.clock.standing():
+        run, question = way.begin()
+        _wait_for_the_middle(way, run)
+        path = f"{way.relay.url}{PATH}/{run.id}/cancel"
+        assert http.post(path, headers=run.headers).json()["status"] == "cancelled"
+        return question
 
 
 def test_a_cancel_reaches_the_upstream(ways: dict[str, Way]) -> None:
