@@ -22,6 +22,7 @@ import pytest
 from kit.blocking import AHEAD, Batches, blocking, blocking_batches, iterate, run
 from kit.errors import InputError, Interrupted
 from tests.growth import assert_cheap
+from tests.waiting import until
 
 LONG = 60.0
 """Seconds; only what hangs takes them."""
@@ -106,9 +107,7 @@ def finished(code: str, *, timeout: float = 2 * LONG) -> subprocess.CompletedPro
 
 def settled(worker: Worker) -> list[str]:
     """What has happened to it, once it is closed: a stop is not kept waiting for that for long."""
-    deadline = time.monotonic() + LONG
-    while "closed" not in worker.inner.seen and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: "closed" in worker.inner.seen)
     return worker.inner.seen
 
 

@@ -266,7 +266,7 @@ def test_a_reader_that_leaves_is_no_error():
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(60) == 141
+    assert process.wait(300) == 141
 
 
 def test_stopping_is_quiet():
@@ -286,7 +286,7 @@ def test_stopping_is_quiet():
     with silent, silent.accept()[0] as connection:
         assert connection.recv(4) == b"POST"
         process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=300)
     assert (out, error, process.returncode) == (b"", b"", 130)
 
 
@@ -303,6 +303,6 @@ def test_stopping_the_doctor_says_what_becomes_of_what_it_began():
     with silent, silent.accept()[0] as connection:
         assert connection.recv(3) == b"GET"
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=300)
     assert (out, process.returncode) == ("", 130)
     assert said.splitlines()[-1].startswith("Stopped. What was begun at the gateway is cancelled")

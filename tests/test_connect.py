@@ -34,6 +34,7 @@ from tests.gateway.gateways import (
     json_reply,
     stream_reply,
 )
+from tests.waiting import until
 
 DONE = {
     "id": "resp_1",
@@ -291,7 +292,7 @@ def test_threads_that_start_together_get_the_same_shared_client() -> None:
     together, found = threading.Barrier(8), []
 
     def take() -> None:
-        together.wait(60)
+        together.wait(300)
         found.append(connect.client())
 
     threads = [threading.Thread(target=take) for _ in range(8)]
@@ -339,7 +340,7 @@ def test_leaving_a_loop_closes_the_connection(opened: Open) -> None:
         assert isinstance(event, TextDelta)
         break
     gc.collect()
-    _until(there.left.is_set)
+    until(there.left.is_set)
 
 
 @pytest.mark.parametrize("call", ["chat", "respond", "stream"])
@@ -351,7 +352,7 @@ def test_a_stop_ends_the_request(opened: Open, call: str) -> None:
 
     def stop() -> None:
         """As soon as the gateway is waited for."""
-        _until(lambda: there.requests if call != "stream" else stream.partial)
+        until(lambda: there.requests if call != "stream" else stream.partial)
         time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -362,7 +363,7 @@ def test_a_stop_ends_the_request(opened: Open, call: str) -> None:
                 pass
         else:
             getattr(client, call)("hi")
-    _until(there.left.is_set)
+    until(there.left.is_set)
     if call == "stream":
         assert stream.partial.text == "Hel"
 
@@ -416,13 +417,6 @@ def test_help_shows_the_options_by_name() -> None:
         assert {"prompt", "system", "schema", "web_search", "timeout"} <= set(parameters)
         assert not any(one.kind is one.VAR_KEYWORD for one in parameters.values())
         assert inspect.getdoc(method)
-
-
-def _until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_the_shared_client_follows_what_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:

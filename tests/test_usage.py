@@ -26,6 +26,7 @@ from kit.settings import load
 from tests.gateway.gateways import Gateway, Reply, gateway, json_reply, stream_reply
 from tests.relay.caller.callers import Elsewhere
 from tests.relay.caller.there import entry
+from tests.waiting import until
 
 pytestmark = pytest.mark.once
 
@@ -158,8 +159,7 @@ def read_chat_stream(client: kit.Client) -> None:
 def wait_for_background(client: kit.Client) -> None:
     id = client.submit("hi").id
     assert id
-    while client.retrieve(id).status != "completed":
-        time.sleep(0.02)
+    until(lambda: client.retrieve(id).status == "completed")
 
 
 @pytest.mark.parametrize(

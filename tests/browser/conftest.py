@@ -23,6 +23,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import pauses
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "out" / "browser"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -220,7 +222,7 @@ def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
         yield Lab(f"http://127.0.0.1:{port}", token, folder)
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(300)
 
 
 @pytest.fixture(scope="module")
@@ -296,12 +298,11 @@ def free_port() -> int:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 180
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=10).close()
+    for pause in pauses():
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=300).close()
             return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(log.read_text()[-2000:]) from None
-            time.sleep(0.1)
+        time.sleep(pause)
+    raise RuntimeError(log.read_text()[-2000:])

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import LOAD as LOAD_SLOWED
-from tests.browser.test_first_notebook import errors_in, wait_until
+from tests.browser.test_first_notebook import errors_in
+from tests.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 LOAD = """%load_ext kit
 import pandas as pd
@@ -38,10 +39,10 @@ class Panel:
         before = self.count("Retry")
         self.area.fill(text)
         self.area.press("Enter")
-        wait_until(lambda: self.count("Retry") > before)
+        until(lambda: self.count("Retry") > before)
 
     def shows(self, text: str) -> None:
-        wait_until(lambda: text in self.output.inner_text())
+        until(lambda: text in self.output.inner_text())
 
 
 def open_panel(open_notebook: Any, name: str, first: str = LOAD, **options: Any) -> Any:
@@ -56,7 +57,7 @@ def test_asking_attaching_branching_and_keeping(open_notebook: Any, lab: Any) ->
     panel.shows("짜장면의 역사")
     attach = panel.output.get_by_label("Attach a DataFrame")
     attach.focus()
-    wait_until(lambda: "sales" in attach.inner_text())
+    until(lambda: "sales" in attach.inner_text())
     attach.select_option("sales")
     panel.ask("How many were sold in Seoul?")
     panel.shows("with sales")
@@ -67,7 +68,7 @@ def test_asking_attaching_branching_and_keeping(open_notebook: Any, lab: Any) ->
     panel.press("Edit", 0)
     panel.output.get_by_label("Your question in other words").fill("Reply with exactly: OK")
     panel.press("Ask anew")
-    wait_until(lambda: panel.count("Retry") == 1)
+    until(lambda: panel.count("Retry") == 1)
     panel.press("To Markdown")
     panel.shows("Saved as chat-")
     saved = next(lab.folder.glob("chat-*.md")).read_text("utf-8")
@@ -89,7 +90,7 @@ def test_stop_keeps_the_partial_answer(open_notebook: Any, how: str) -> None:
     shown, panel = open_panel(open_notebook, f"stop-{how[:3]}.ipynb", f"{SLOW}\n{LOAD}")
     panel.area.fill("Tell me about the history of coffee")
     panel.area.press("Enter")
-    wait_until(lambda: "about" in panel.output.locator(".kit-facts").inner_text())
+    until(lambda: "about" in panel.output.locator(".kit-facts").inner_text())
     if how == "Escape":
         panel.area.press("Escape")
     else:
@@ -109,7 +110,7 @@ def test_the_keyboard_is_enough(open_notebook: Any) -> None:
     shown.page.keyboard.type("second line")
     assert panel.area.input_value() == "a b d d x\nsecond line"
     shown.page.keyboard.press("Enter")
-    wait_until(lambda: panel.count("Retry") == 1)
+    until(lambda: panel.count("Retry") == 1)
     assert panel.area.input_value() == ""
     assert len(shown.page.evaluate(SOURCES)) == cells
 
@@ -136,7 +137,7 @@ def test_a_notebook_without_a_kernel_still_has_the_conversation(
     again = open_notebook("kept.ipynb")
     output = again.output(1)
     output.locator("summary", has_text="This conversation").click()
-    wait_until(lambda: "KEPT" in output.inner_text())
+    until(lambda: "KEPT" in output.inner_text())
     again.picture("chat-kept")
 
 
@@ -155,13 +156,13 @@ os.environ.update(LITELLM_BASE_URL=served.url, LITELLM_MODEL="sandbox",
     panel.output.get_by_label("Tools").check()
     panel.area.fill("짜장면의 역사와 기원에 대해 상세히 조사해줘")
     panel.area.press("Enter")
-    wait_until(lambda: panel.count("Allow") == 1)
+    until(lambda: panel.count("Allow") == 1)
     shown.picture("chat-consent")
     panel.press("Allow")
-    wait_until(lambda: "searched" in panel.output.inner_text())
+    until(lambda: "searched" in panel.output.inner_text())
     shown.picture("chat-tools")
     shown.let_time_pass()
-    wait_until(lambda: panel.count("Retry") == 1)
+    until(lambda: panel.count("Retry") == 1)
     shown.picture("chat-dark")
 
 
@@ -190,4 +191,4 @@ def test_keys_in_a_panel_are_no_commands_of_the_notebook(open_notebook: Any) -> 
     assert shown.page.evaluate(SOURCES) == before
     shown.page.keyboard.press("Control+s")
     dirty = "() => window.jupyterapp.shell.currentWidget.context.model.dirty"
-    wait_until(lambda: not shown.page.evaluate(dirty))
+    until(lambda: not shown.page.evaluate(dirty))

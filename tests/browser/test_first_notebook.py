@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+from tests.waiting import until
+
+pytestmark = pytest.mark.browser
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -31,14 +32,6 @@ def errors_in(outputs: list[list[dict[str, Any]]]) -> list[str]:
         for output in cell
         if output["output_type"] == "error"
     ]
-
-
-def wait_until(true: Any) -> None:
-    """The deadline ends what hangs; how soon it happens is the machine's affair."""
-    deadline = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda file: file.stem)
@@ -109,9 +102,9 @@ def test_stop_ends_a_stream_and_keeps_the_text(open_notebook: Any) -> None:
         ],
     )
     shown.start()
-    wait_until(lambda: len(shown.output(2).inner_text()) > 40)
+    until(lambda: len(shown.output(2).inner_text()) > 40)
     shown.interrupt()
-    wait_until(lambda: bool(errors_in(shown.outputs())))
+    until(lambda: bool(errors_in(shown.outputs())))
     shown.picture("stopped")
     assert errors_in(shown.outputs())[0].startswith("Interrupted: Stopped")
 
@@ -150,4 +143,4 @@ def test_tab_completes_the_options(open_notebook: Any) -> None:
         shown.page.wait_for_timeout(1200)
         return "--effort" in shown.page.locator(".jp-Completer").first.inner_text()
 
-    wait_until(offered)
+    until(offered)

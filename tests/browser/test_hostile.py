@@ -17,9 +17,10 @@ from kit.serving import serve_in_thread
 from tests.browser.conftest import PANEL, PICTURES, Lab, OpenNotebook, opened
 from tests.browser.hostile import ANSWERS, JUDGE, PIXEL, RUN
 from tests.browser.hostile_gateway import Hostile
-from tests.browser.test_first_notebook import errors_in, wait_until
+from tests.browser.test_first_notebook import errors_in
+from tests.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 SET_UP = """import os
 os.environ.update(LITELLM_BASE_URL={url!r}, LITELLM_MODEL='m', LITELLM_API_KEY='sk-test')
@@ -54,7 +55,7 @@ def ask_the_chat(output: Any, prompt: str) -> None:
 
 
 def ask_for_research(output: Any, prompt: str) -> None:
-    wait_until(lambda: "is a yes to what it costs" in output.inner_text())
+    until(lambda: "is a yes to what it costs" in output.inner_text())
     output.get_by_label("Question").fill(prompt)
     output.get_by_role("button", name="Start").click()
 
@@ -147,7 +148,7 @@ def test_nothing_hostile_gets_through(attacked: Attacked, name: str) -> None:
         attacked.gateway.go.set()
         says(place.ended, "Beginning now.", "Ending now.", *last_words(answer))
         if place.ask is None:
-            wait_until(lambda cell=cell: shown.output(cell).locator(".kit-widget").count() == 0)
+            until(lambda cell=cell: shown.output(cell).locator(".kit-widget").count() == 0)
         assert attacked.harm() == []
         outputs = shown.output(cell).locator(".jp-OutputArea-output")
         assert outputs.count() >= 1

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import LOAD, PANEL, OpenNotebook
-from tests.browser.test_first_notebook import errors_in, wait_until
+from tests.browser.test_first_notebook import errors_in
+from tests.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 RESEARCH = "%%research -o run\n짜장면의 역사와 기원을 조사해줘"
 SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
@@ -43,14 +44,14 @@ def test_its_stop_ends_an_answer_and_what_had_come_stays(open_notebook: Any, the
     name = theme.split()[1].lower()
     prompt = "%%responses --web-search -o partial\nWhat is photosynthesis?"
     shown = started(open_notebook, f"stop-{name}.ipynb", prompt, pace=20, theme=theme)
-    wait_until(lambda: len(text_in(shown, 1, ".kit-text")) > 40)
+    until(lambda: len(text_in(shown, 1, ".kit-text")) > 40)
     before = text_in(shown, 1, ".kit-text")
-    wait_until(lambda: len(text_in(shown, 1, ".kit-text")) > len(before) + 20)
+    until(lambda: len(text_in(shown, 1, ".kit-text")) > len(before) + 20)
     assert "searched" in text_in(shown, 1, ".kit-rows")
     shown.picture(f"live-{name}")
     shown.output(1).get_by_role("button", name="Stop").click()
-    wait_until(lambda: bool(errors_in(shown.outputs())))
-    wait_until(lambda: shown.output(1).locator(".kit-live").count() == 0)
+    until(lambda: bool(errors_in(shown.outputs())))
+    until(lambda: shown.output(1).locator(".kit-live").count() == 0)
     shown.picture(f"live-stopped-{name}")
     assert errors_in(shown.outputs())[0].startswith("Interrupted: Stopped")
     assert before[:40] in text_in(shown, 1)
@@ -59,14 +60,14 @@ def test_its_stop_ends_an_answer_and_what_had_come_stays(open_notebook: Any, the
 
 def test_its_stop_ends_a_run_at_the_second_press(open_notebook: Any) -> None:
     shown = started(open_notebook, "cancel.ipynb", RESEARCH, pace=2)
-    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
+    until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
     stop = shown.output(1).locator(".kit-live .kit-button")
     stop.click()
     assert stop.inner_text() == "End the run for good?"
     shown.picture("live-sure")
     stop.click()
-    wait_until(lambda: "cancelled" in text_in(shown, 1))
-    wait_until(lambda: shown.output(1).locator(".kit-live").count() == 0)
+    until(lambda: "cancelled" in text_in(shown, 1))
+    until(lambda: shown.output(1).locator(".kit-live").count() == 0)
     shown.run_cell(2)
     assert "cancelled" in text_in(shown, 2)
 
@@ -75,14 +76,14 @@ def test_a_page_that_is_loaded_again_goes_on(open_notebook: Any) -> None:
     """JupyterLab gives no updates of displays to a page that did not see them made: so there the
     card stays, with the report."""
     shown = started(open_notebook, "reload.ipynb", RESEARCH, pace=2)
-    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
+    until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
     shown.page.evaluate(SAVE)
     shown.load_again("reload.ipynb")
-    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
+    until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
     shown.picture("live-reloaded")
     shown.let_time_pass()
-    wait_until(lambda: "산둥" in text_in(shown, 1, ".kit-text"))
-    wait_until(lambda: text_in(shown, 1, ".kit-phase") == "completed")
+    until(lambda: "산둥" in text_in(shown, 1, ".kit-text"))
+    until(lambda: text_in(shown, 1, ".kit-phase") == "completed")
     shown.picture("live-reloaded-ended")
     assert "finds it again, in any kernel of yours" in text_in(shown, 1)
     assert "산둥" in text_in(shown, 1, ".kit-text")
@@ -91,10 +92,10 @@ def test_a_page_that_is_loaded_again_goes_on(open_notebook: Any) -> None:
 
 def test_a_saved_notebook_is_read_without_its_kernel(open_notebook: Any) -> None:
     shown = started(open_notebook, "saved.ipynb", RESEARCH, pace=2)
-    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
+    until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
     shown.let_time_pass()
-    wait_until(lambda: "completed" in text_in(shown, 1))
-    wait_until(lambda: shown.output(1).locator(".kit-live").count() == 0)
+    until(lambda: "completed" in text_in(shown, 1))
+    until(lambda: shown.output(1).locator(".kit-live").count() == 0)
     assert views_in(shown.outputs()) == []
     shown.page.evaluate(SAVE)
     shown.page.evaluate(RESTART)
@@ -107,10 +108,10 @@ def test_a_saved_notebook_is_read_without_its_kernel(open_notebook: Any) -> None
 
 def test_a_kernel_that_restarts_leaves_how_to_find_the_run(open_notebook: Any) -> None:
     shown = started(open_notebook, "restart.ipynb", RESEARCH, pace=2)
-    wait_until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
+    until(lambda: "searched" in text_in(shown, 1, ".kit-rows"))
     shown.page.evaluate(RESTART)
-    wait_until(lambda: shown.is_idle())
-    wait_until(lambda: text_in(shown, 1, ".kit-phase") in ("", "not heard any more"))
+    until(lambda: shown.is_idle())
+    until(lambda: text_in(shown, 1, ".kit-phase") in ("", "not heard any more"))
     shown.picture("live-restarted")
     assert shown.output(1).get_by_role("button", name="Stop").count() == 0
     assert "finds it again, in any kernel of yours" in text_in(shown, 1)
@@ -136,7 +137,7 @@ for number in range(2000):
 
 def test_two_thousand_deltas_are_all_in_the_page(open_notebook: Any) -> None:
     shown = started(open_notebook, "many.ipynb", MANY, pace=1)
-    wait_until(lambda: text_in(shown, 1, ".kit-phase") == "at 1999")
+    until(lambda: text_in(shown, 1, ".kit-phase") == "at 1999")
     told = shown.output(1).locator(".kit-text").text_content()  # also of what is out of sight
     assert told.split() == [str(number) for number in range(2000)]
     assert shown.page.locator(f"{PANEL} .kit-live").count() == 1

@@ -8,9 +8,10 @@ import nbformat
 import pytest
 
 from tests.browser.conftest import ROOT, Lab
-from tests.browser.test_first_notebook import errors_in, wait_until
+from tests.browser.test_first_notebook import errors_in
+from tests.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 NAME = "06-relay.ipynb"
 
@@ -28,10 +29,10 @@ def test_the_card_of_a_run_whose_owner_died_goes_on(open_notebook: Any, lab: Lab
         for start in ("until = ", "%research resume")
     )
     shown.start()
-    wait_until(lambda: "search" in shown.output(resumed).inner_text())
+    until(lambda: "search" in shown.output(resumed).inner_text())
     assert "kit.run(" in shown.output(killed).inner_text()
-    wait_until(lambda: "completed" in shown.output(resumed).inner_text())
-    wait_until(lambda: "(True, 1, 'completed')" in shown.page.inner_text("body"))
-    wait_until(shown.is_idle)
+    until(lambda: "completed" in shown.output(resumed).inner_text())
+    until(lambda: "(True, 1, 'completed')" in shown.page.inner_text("body"))
+    until(shown.is_idle)
     assert errors_in(shown.outputs()) == []
     shown.picture("relay-notebook")

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import LOAD
-from tests.browser.test_first_notebook import errors_in, wait_until
+from tests.browser.test_first_notebook import errors_in
+from tests.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 
 def test_a_research_cell_ends_at_once_and_its_card_goes_on(open_notebook: Any) -> None:
@@ -25,12 +26,12 @@ def test_a_research_cell_ends_at_once_and_its_card_goes_on(open_notebook: Any) -
     shown.run_cell(0)
     shown.run_cell(1)
     shown.run_cell(2)
-    wait_until(lambda: "searching" in shown.output(1).inner_text())
+    until(lambda: "searching" in shown.output(1).inner_text())
     assert "2" in shown.output(2).inner_text()
     shown.picture("research-live")
     shown.let_time_pass()
     shown.run_cell(3)
-    wait_until(lambda: "completed" in shown.output(1).inner_text())
+    until(lambda: "completed" in shown.output(1).inner_text())
     shown.picture("research-ended")
     assert errors_in(shown.outputs()) == []
     assert len([one for one in shown.outputs()[1] if one["data"]]) == 1  # the live one is empty
@@ -48,9 +49,9 @@ def test_the_model_itself_starts_research(open_notebook: Any) -> None:
     )
     shown.run_cell(0)
     shown.start()
-    wait_until(lambda: "searching" in shown.output(1).inner_text())
+    until(lambda: "searching" in shown.output(1).inner_text())
     shown.picture("auto-live")
     shown.let_time_pass()
-    wait_until(lambda: "opened" in shown.output(2).inner_text())
+    until(lambda: "opened" in shown.output(2).inner_text())
     shown.picture("auto-ended")
     assert errors_in(shown.outputs()) == []

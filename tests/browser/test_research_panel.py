@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import LOAD
-from tests.browser.test_first_notebook import errors_in, wait_until
+from tests.browser.test_first_notebook import errors_in
+from tests.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 PANEL = "panel = kit.research_panel()\npanel"
 QUESTION = "짜장면의 역사와 기원을 조사해줘"
@@ -25,19 +26,19 @@ def opened(
     for cell in range(2 + len(cells)):
         shown.run_cell(cell)
     panel = shown.output(1 + len(cells))
-    wait_until(lambda: "It costs nothing" in panel.inner_text())
+    until(lambda: "It costs nothing" in panel.inner_text())
     return shown, panel
 
 
 def start(panel: Any, question: str = QUESTION) -> None:
     panel.get_by_label("Question").fill(question)
     panel.get_by_role("button", name="Start").click()
-    wait_until(lambda: "searching" in panel.inner_text())
+    until(lambda: "searching" in panel.inner_text())
 
 
 def ended(shown: Any, panel: Any) -> None:
     shown.let_time_pass()
-    wait_until(lambda: "Checks:" in panel.inner_text())
+    until(lambda: "Checks:" in panel.inner_text())
 
 
 def test_a_question_is_asked_and_its_run_followed_to_the_report(
@@ -59,8 +60,8 @@ def test_a_question_is_asked_and_its_run_followed_to_the_report(
     for name in ("Save as Markdown", "Save as notebook", "Save as Markdown"):
         before = panel.locator(".kit-done").inner_text()
         panel.get_by_role("button", name=name).click()
-        wait_until(lambda before=before: panel.locator(".kit-done").inner_text() != before)
-    wait_until(lambda: len([*lab.folder.glob("research-*.md")]) == 2)
+        until(lambda before=before: panel.locator(".kit-done").inner_text() != before)
+    until(lambda: len([*lab.folder.glob("research-*.md")]) == 2)
     assert len([*lab.folder.glob("research-*.ipynb")]) == 1
     start_another_and_compare(shown, panel)
     assert errors_in(shown.outputs()) == []
@@ -71,10 +72,10 @@ def start_another_and_compare(shown: Any, panel: Any) -> None:
     start(panel, "짜장면의 이름")
     ended(shown, panel)
     choice = panel.get_by_label("Compare with")
-    wait_until(lambda: choice.locator("option").count() == 2)
+    until(lambda: choice.locator("option").count() == 2)
     choice.select_option(index=1)
     panel.get_by_role("button", name="Compare").click()
-    wait_until(lambda: panel.locator(".kit-difference ins").count() > 0)
+    until(lambda: panel.locator(".kit-difference ins").count() > 0)
     shown.picture("panel-compared")
 
 
@@ -86,7 +87,7 @@ def test_stop_asks_once_more_and_ends_the_run(open_notebook: Any) -> None:
     assert stop.inner_text() == "End the run for good?"
     shown.picture("panel-stop-dark")
     stop.press("Enter")  # the button's, and no key of the notebook's
-    wait_until(lambda: "cancelled" in panel.inner_text())
+    until(lambda: "cancelled" in panel.inner_text())
     shown.picture("panel-stopped-dark")
     assert errors_in(shown.outputs()) == []
 
@@ -96,13 +97,13 @@ def test_questions_are_asked_back_and_answered(open_notebook: Any) -> None:
     panel.get_by_label("Question").fill("the history of tea")
     panel.get_by_role("button", name="Clarify").click()
     answers = panel.locator(".kit-questions input")
-    wait_until(lambda: answers.count() == 3)
+    until(lambda: answers.count() == 3)
     answers.nth(0).fill("the 19th century")
     shown.picture("panel-asked-dark")
     answers.nth(0).press("Enter")
     assert answers.nth(1).evaluate("node => node === document.activeElement")
     answers.nth(1).press("Control+Enter")
-    wait_until(lambda: panel.locator(".kit-question").count() == 1)
+    until(lambda: panel.locator(".kit-question").count() == 1)
     assert "19th century" in panel.locator(".kit-question").inner_text()
     ended(shown, panel)
     shown.picture("panel-ended-dark")
@@ -117,7 +118,7 @@ def test_start_pressed_twice_begins_one_run(open_notebook: Any) -> None:
     ended(shown, panel)
     fold = panel.locator("summary", has_text="Ask for research")
     fold.click()
-    wait_until(lambda: panel.get_by_role("button", name="Start").is_enabled())
+    until(lambda: panel.get_by_role("button", name="Start").is_enabled())
     panel.get_by_label("Budget").evaluate(TWICE)
     shown.edit(1).fill("len(kit.runs())")
 
@@ -125,7 +126,7 @@ def test_start_pressed_twice_begins_one_run(open_notebook: Any) -> None:
         shown.run_cell(1)
         return shown.outputs()[1][0]["data"]["text/plain"]
 
-    wait_until(lambda: runs() == "2")
+    until(lambda: runs() == "2")
     shown.page.wait_for_timeout(2000)
     assert runs() == "2"
 
@@ -145,19 +146,19 @@ def test_the_price_is_that_of_the_model_that_is_filled_in(open_notebook: Any) ->
     price = panel.locator(".kit-price")
     panel.get_by_label("Model", exact=True).fill("deep")
     assert price.inner_text() == ""
-    wait_until(lambda: price.inner_text() == "It costs nothing with deep.")
+    until(lambda: price.inner_text() == "It costs nothing with deep.")
     panel.get_by_label("Model", exact=True).fill("")
-    wait_until(lambda: price.inner_text() == "It costs nothing with None.")
+    until(lambda: price.inner_text() == "It costs nothing with None.")
     panel.get_by_label("Question").fill("tea")
     shown.edit(1).fill("price_tag.price_of = lambda model: '$90.'")
     shown.run_cell(1)
     panel.get_by_role("button", name="Start").click()
-    wait_until(lambda: "not what was shown" in panel.get_by_role("alert").inner_text())
+    until(lambda: "not what was shown" in panel.get_by_role("alert").inner_text())
     assert price.inner_text() == "$90."
     shown.picture("panel-price")
-    wait_until(lambda: panel.get_by_role("button", name="Start").is_enabled())
+    until(lambda: panel.get_by_role("button", name="Start").is_enabled())
     panel.get_by_role("button", name="Start").click()
-    wait_until(lambda: panel.locator(".kit-question").count() == 1)
+    until(lambda: panel.locator(".kit-question").count() == 1)
 
 
 def test_the_focus_stays_while_the_variables_are_drawn_anew(open_notebook: Any) -> None:
@@ -168,7 +169,7 @@ def test_the_focus_stays_while_the_variables_are_drawn_anew(open_notebook: Any) 
     shown.run_cell(1)
     panel.get_by_label("second").focus()
     panel.locator(".kit-names").dispatch_event("pointerenter")
-    wait_until(lambda: panel.get_by_label("third").count() == 1)
+    until(lambda: panel.get_by_label("third").count() == 1)
     assert shown.page.evaluate("() => document.activeElement.name") == "second"
 
 
@@ -177,7 +178,7 @@ def test_what_does_not_fit_is_said_in_the_panel(open_notebook: Any) -> None:
     panel.get_by_label("Question").fill("tea")
     panel.get_by_label("Budget").fill("much")
     panel.get_by_label("Budget").press("Enter")
-    wait_until(lambda: panel.get_by_role("alert").is_visible())
+    until(lambda: panel.get_by_role("alert").is_visible())
     assert "US dollars" in panel.get_by_role("alert").inner_text()
     shown.picture("panel-wrong")
     assert errors_in(shown.outputs()) == []
@@ -191,7 +192,7 @@ def test_a_page_that_is_reloaded_goes_on_and_a_second_view_shows_the_same(
     shown.page.evaluate(COMMAND, "docmanager:save")
     shown.load_again("reload.ipynb")
     panel = shown.output(2)
-    wait_until(lambda: QUESTION in panel.locator(".kit-question").inner_text())
+    until(lambda: QUESTION in panel.locator(".kit-question").inner_text())
     shown.picture("panel-reloaded")
     ended(shown, panel)
     shown.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets[1]"
@@ -209,7 +210,7 @@ def test_a_reopened_notebook_has_the_report_and_no_token(lab: Any, open_notebook
     panel.get_by_label("Question").fill(QUESTION)
     panel.get_by_role("button", name="Start").click()
     ended(shown, panel)
-    wait_until(lambda: "산둥" in json.dumps(shown.outputs(), ensure_ascii=False))
+    until(lambda: "산둥" in json.dumps(shown.outputs(), ensure_ascii=False))
     shown.page.evaluate(COMMAND, "docmanager:save")
     saved = (lab.folder / "reopened.ipynb").read_text()
     assert "산둥" in saved
@@ -219,7 +220,7 @@ def test_a_reopened_notebook_has_the_report_and_no_token(lab: Any, open_notebook
     again = open_notebook("reopened.ipynb")
     panel = again.output(1)
     fold = panel.locator("details > summary").first
-    wait_until(lambda: QUESTION in fold.inner_text())
+    until(lambda: QUESTION in fold.inner_text())
     again.picture("panel-reopened")
     fold.click()
     assert "산둥" in panel.inner_text()

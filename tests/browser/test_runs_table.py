@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import LOAD
-from tests.browser.test_first_notebook import errors_in, wait_until
+from tests.browser.test_first_notebook import errors_in
+from tests.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 TABLE = "table = kit.runs_table()\ntable"
 ASK = """for question in ("The history of coffee", "짜장면의 역사와 기원", "The history of tea"):
@@ -39,7 +40,7 @@ def shown_table(
     for cell in range(2 + len(cells)):
         shown.run_cell(cell)
     table = shown.output(1 + len(cells))
-    wait_until(lambda: "run" in table.locator(".kit-bar [role=status]").inner_text())
+    until(lambda: "run" in table.locator(".kit-bar [role=status]").inner_text())
     return shown, table
 
 
@@ -58,17 +59,17 @@ def test_no_runs_say_how_to_start_one_and_runs_appear_by_themselves(open_noteboo
     shown.page.evaluate("() => window.jupyterapp.commands.execute('notebook:insert-cell-below')")
     shown.edit(2).fill(ASK)
     shown.run_cell(2)
-    wait_until(lambda: "3 runs" in table.inner_text())
-    wait_until(lambda: "running" in row_of(table, "coffee").inner_text())
+    until(lambda: "3 runs" in table.inner_text())
+    until(lambda: "running" in row_of(table, "coffee").inner_text())
     assert "cancelled" in row_of(table, "tea").inner_text()
     shown.picture("runs-going")
     row_of(table, "짜장면").get_by_role("button", name="Open").click()
     shown.let_time_pass()
-    wait_until(lambda: "Checks:" in table.inner_text())
-    wait_until(lambda: "completed" in row_of(table, "짜장면").inner_text())
+    until(lambda: "Checks:" in table.inner_text())
+    until(lambda: "completed" in row_of(table, "짜장면").inner_text())
     shown.picture("runs-opened")
     table.get_by_role("button", name="Close").press("Escape")
-    wait_until(lambda: not table.locator(".kit-opened").is_visible())
+    until(lambda: not table.locator(".kit-opened").is_visible())
     opener = row_of(table, "짜장면").get_by_role("button", name="Open")
     assert opener.evaluate("node => node === document.activeElement")
     assert errors_in(shown.outputs()) == []
@@ -78,7 +79,7 @@ def test_it_sorts_by_every_column_and_keeps_that_while_it_looks_again(
     open_notebook: Any,
 ) -> None:
     shown, table = shown_table(open_notebook, "sorted.ipynb", ASK, pace="0")
-    wait_until(lambda: len(questions(table)) >= 3)
+    until(lambda: len(questions(table)) >= 3)
     head = table.get_by_role("columnheader", name="Question")
     head.get_by_role("button").press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"
@@ -91,19 +92,19 @@ def test_it_sorts_by_every_column_and_keeps_that_while_it_looks_again(
         sort = table.get_by_role("columnheader", name=name).get_attribute("aria-sort")
         assert sort == "ascending"
     table.get_by_label("Filter").fill("history COFFEE")
-    wait_until(lambda: set(questions(table)) == {"The history of coffee"})
+    until(lambda: set(questions(table)) == {"The history of coffee"})
     count = len(questions(table))
     shown.page.evaluate("() => window.jupyterapp.commands.execute('notebook:insert-cell-below')")
     shown.edit(3).fill("run = kit.research('More of the history of coffee')")
     shown.run_cell(3)
-    wait_until(lambda: len(questions(table)) == count + 1)
+    until(lambda: len(questions(table)) == count + 1)
     assert table.get_by_label("Filter").input_value() == "history COFFEE"
     assert table.get_by_role("columnheader", name="Id").get_attribute("aria-sort") == "ascending"
     table.get_by_label("Filter").fill("no such words")
-    wait_until(lambda: "No run is like that." in table.inner_text())
+    until(lambda: "No run is like that." in table.inner_text())
     table.get_by_label("Filter").fill("")
     table.get_by_label("Status").select_option("cancelled")
-    wait_until(lambda: set(questions(table)) == {"The history of tea"})
+    until(lambda: set(questions(table)) == {"The history of tea"})
     shown.picture("runs-filtered")
 
 
@@ -112,23 +113,23 @@ def test_a_run_is_cancelled_and_started_anew_at_the_second_press(open_notebook: 
     shown, table = shown_table(open_notebook, "cancel.ipynb", ask, theme="JupyterLab Dark")
     row = row_of(table, "온돌")
     cancel = row.get_by_role("button", name="Cancel")
-    wait_until(lambda: cancel.count() == 1)
+    until(lambda: cancel.count() == 1)
     cancel.click()
     shown.page.wait_for_timeout(3500)  # it looks again meanwhile, and the button stays as it is
     sure = row.get_by_role("button", name="End it for good?")
     assert sure.count() == 1
     shown.picture("runs-sure-dark")
     sure.press("Enter")
-    wait_until(lambda: "cancelled" in row.inner_text())
+    until(lambda: "cancelled" in row.inner_text())
     row.get_by_role("button", name="Retry").click()
     row.get_by_role("button", name="Retry? It may cost").click()
-    wait_until(lambda: row_of(table, "온돌").count() == 2)
-    wait_until(lambda: "searching" in table.locator(".kit-opened").inner_text())
+    until(lambda: row_of(table, "온돌").count() == 2)
+    until(lambda: "searching" in table.locator(".kit-opened").inner_text())
     shown.picture("runs-retried-dark")
     stop = table.locator(".kit-opened .kit-standing button")
     stop.click()
     stop.click()
-    wait_until(lambda: "cancelled" in table.locator(".kit-opened").inner_text())
+    until(lambda: "cancelled" in table.locator(".kit-opened").inner_text())
     assert errors_in(shown.outputs()) == []
 
 
@@ -141,11 +142,11 @@ def test_a_run_is_cancelled_while_another_is_opened(open_notebook: Any) -> None:
     shown, table = shown_table(open_notebook, "lanes.ipynb", ASK, slow)
     row_of(table, "짜장면").get_by_role("button", name="Open").click()
     row = row_of(table, "coffee")
-    wait_until(lambda: row.get_by_role("button", name="Open").is_disabled())
+    until(lambda: row.get_by_role("button", name="Open").is_disabled())
     assert row_of(table, "tea").get_by_role("button", name="Retry").is_disabled()
     row.get_by_role("button", name="Cancel").click()
     row.get_by_role("button", name="End it for good?").click()
-    wait_until(lambda: "cancelled" in row.inner_text())
+    until(lambda: "cancelled" in row.inner_text())
     assert row.get_by_role("button", name="Open").is_disabled()
     assert errors_in(shown.outputs()) == []
 
@@ -155,19 +156,19 @@ def test_a_reloaded_page_goes_on_and_a_reopened_notebook_has_a_plain_table(
 ) -> None:
     shown, table = shown_table(open_notebook, "again.ipynb", ASK, pace="0")
     row_of(table, "짜장면").first.get_by_role("button", name="Open").click()
-    wait_until(lambda: "Checks:" in table.inner_text())
+    until(lambda: "Checks:" in table.inner_text())
     shown.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     shown.load_again("again.ipynb")
     table = shown.output(2)
-    wait_until(lambda: "산둥" in table.locator(".kit-report").inner_text())
-    wait_until(lambda: len(questions(table)) >= 3)
+    until(lambda: "산둥" in table.locator(".kit-report").inner_text())
+    until(lambda: len(questions(table)) >= 3)
     shown.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     assert "token" not in (lab.folder / "again.ipynb").read_text().lower()
     shown.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     shown.page.close()
     again = open_notebook("again.ipynb")
     fold = again.output(2).locator("details > summary").first
-    wait_until(lambda: "Research runs" in fold.inner_text())
+    until(lambda: "Research runs" in fold.inner_text())
     fold.click()
     assert "짜장면의 역사와 기원" in again.output(2).inner_text()
     again.picture("runs-reopened")
@@ -177,13 +178,13 @@ def test_a_page_in_the_background_and_a_closed_widget_ask_nothing(open_notebook:
     shown, _ = shown_table(open_notebook, "hidden.ipynb", "1 + 1")
     shown.page.evaluate("() => Object.defineProperty(document, 'visibilityState',"
                         " {get: () => 'hidden', configurable: true})")  # fmt: skip
-    wait_until(lambda: looks(shown) == looks(shown, 4500))  # one may be under way at first
+    until(lambda: looks(shown) == looks(shown, 4500))  # one may be under way at first
     shown.page.evaluate("() => delete document.visibilityState")
-    wait_until(lambda: looks(shown) != looks(shown, 4500))
+    until(lambda: looks(shown) != looks(shown, 4500))
     shown.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets[1]"
                         ".model.sharedModel.setSource('table.close()')")  # fmt: skip
     shown.run_cell(1)
-    wait_until(lambda: looks(shown) == looks(shown, 4500))
+    until(lambda: looks(shown) == looks(shown, 4500))
     assert shown.output(2).locator(".kit-card").count() == 0
 
 
@@ -197,7 +198,7 @@ def looks(shown: Any, after: int = 0) -> str:
 
 def test_of_five_hundred_runs_a_hundred_are_drawn(open_notebook: Any) -> None:
     shown, table = shown_table(open_notebook, "many.ipynb", MANY)
-    wait_until(lambda: "500 runs" in table.inner_text())
+    until(lambda: "500 runs" in table.inner_text())
     assert "the first 100 are shown" in table.inner_text()
     assert "kit.runs(limit=1000)" in table.inner_text()
     assert table.evaluate(SORT_ALL) == [100] * 6  # however it is sorted, the page draws no more

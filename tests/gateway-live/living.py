@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
@@ -26,12 +26,11 @@ from kit.connect import Client
 from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
 from tests.gateway.loopback import free_port
+from tests.waiting import pauses
 
 ROOT = Path(__file__).parents[2]
 LITELLM = ROOT / ".venv-gateway" / "bin" / "litellm"
 KEY = "sk-test-0123456789abcdef"
-START_SECONDS = 240.0
-"""A proxy takes 8 s on a machine that has nothing else to do."""
 END_SECONDS = 15.0
 
 Json = dict[str, Any]
@@ -59,8 +58,10 @@ class Clock:
     def __call__(self) -> float:
         return min(time.time() - self._lost, self._end)
 
-    def tick(self, seconds: float) -> None:
+    def passes(self, seconds: float) -> None:
+        """So much, where it stands still."""
         self._end += seconds
+        time.sleep(seconds)
 
     @contextlib.contextmanager
     def standing(self) -> Iterator[None]:
@@ -75,7 +76,7 @@ class Upstream:
     """The sandbox as what stands behind a gateway, with a list of what it was asked.
 
     `with upstream.clock.standing()`: what runs there stays where it is, however long a test takes,
-    but for the time that `until(…, at=upstream)` lets pass with each look.
+    but for what `until(…, passing=upstream.clock.passes)` lets pass between its looks.
     """
 
     def __init__(self, pace: float) -> None:
@@ -125,23 +126,6 @@ async def _read(receive: Any) -> bytes:
         if not message.get("more_body"):
             break
     return body
-
-
-T = TypeVar("T")
-
-
-LOOK = 0.1
-
-
-def until(found: Callable[[], T | None], seconds: float = 60.0, *, at: Upstream | None = None) -> T:
-    """Look until there is something true. `at`: where time stands still between the looks."""
-    deadline = time.monotonic() + seconds
-    while not (now := found()):
-        assert time.monotonic() < deadline, f"it did not come true within {seconds:g} s"
-        if at is not None:
-            at.clock.tick(LOOK)
-        time.sleep(LOOK)
-    return now
 
 
 class Trap:
@@ -254,10 +238,11 @@ def _process(
 
 
 def _until_it_answers(process: subprocess.Popen[bytes], log: Path, answers: Any) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    for pause in pauses():
+        if process.poll() is not None:
+            break
         with contextlib.suppress(OSError, httpx.HTTPError):
             if answers():
                 return
-        time.sleep(0.1)
+        time.sleep(pause)
     raise AssertionError(f"It does not answer:\n{log.read_text(errors='replace')[-3000:]}")

@@ -13,7 +13,7 @@ from kit.gateway.answer import Answer
 from kit.gateway.events import CitationAdded, TextDelta
 from living import NewClient, Proxy, Upstream
 
-pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.gateway_live
 
 WAYS = ("native", "bridged")
 MODELS = ("native-model", "bridged-model")

@@ -10,9 +10,10 @@ from kit import errors
 from kit.connect import Client
 from kit.gateway.answer import Answer
 from kit.gateway.events import Snapshot
-from living import NewClient, Proxy, Upstream, until
+from living import NewClient, Proxy, Upstream
+from tests.waiting import until
 
-pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.gateway_live
 
 QUESTION = "What is kimchi?"
 PENDING = ("queued", "in_progress")
@@ -30,7 +31,7 @@ def cancelled(client: Client, id: str | None, upstream: Upstream) -> Answer:
     and asked for again.
     """
     assert id is not None
-    until(lambda: client.retrieve(id).status == "in_progress", at=upstream)
+    until(lambda: client.retrieve(id).status == "in_progress", passing=upstream.clock.passes)
     return until(lambda: now if (now := client.cancel(id)).status == "cancelled" else None)
 
 

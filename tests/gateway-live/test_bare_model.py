@@ -14,7 +14,7 @@ from kit.connect import Client
 from kit.gateway.events import TextDelta
 from kit.settings import Endpoint
 
-pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.gateway_live
 
 PROMPT = "Say hello."
 SHORT: dict[str, Any] = {"max_tokens": 4, "temperature": 0.0}

@@ -9,7 +9,7 @@ import pytest
 from living import KEY, Proxy, Upstream
 from tests.notebook.conftest import Cell, Kernel
 
-pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.gateway_live
 
 QUESTION = "What is kimchi?"
 RESEARCH = "짜장면의 역사와 기원에 대해 상세히 조사해줘"

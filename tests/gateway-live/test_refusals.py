@@ -10,7 +10,7 @@ from kit import errors
 from kit.connect import Client
 from living import NewClient, Proxy
 
-pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.gateway_live
 
 QUESTION = "What is kimchi?"
 WAYS = ("native", "bridged")

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 from living import KEY, ROOT, Proxy, Upstream
 
-pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.gateway_live
 
 
 def shown(notebook: Any) -> list[str]:

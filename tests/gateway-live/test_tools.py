@@ -9,7 +9,7 @@ import pytest
 
 from living import NewClient, Proxy, Upstream
 
-pytestmark = [pytest.mark.gateway_live, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.gateway_live
 
 WAYS = ("native", "bridged")
 TOOL = {

@@ -21,7 +21,7 @@ from jupyter_client.manager import KernelManager
 
 from kit.serving import serve_in_thread
 
-REPLY_SECONDS = 120.0
+REPLY_SECONDS = 300.0
 """Ends what hangs; generous, because a busy machine takes its time."""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
+
+from tests.waiting import until
 
 
 class PageOf:
@@ -35,11 +36,8 @@ class PageOf:
     def everything(self) -> str:
         return json.dumps(self.told, ensure_ascii=False)
 
-    def until(self, holds: Callable[[PageOf], Any], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds(self):
-            assert time.monotonic() < deadline, self.parts
-            time.sleep(0.01)
+    def until(self, holds: Callable[[PageOf], Any]) -> None:
+        until(lambda: holds(self))
 
     def idle(self) -> None:
         """Wait until what was asked for is done."""

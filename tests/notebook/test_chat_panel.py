@@ -21,6 +21,7 @@ from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
 from kit.tools.schema import forget
 from tests.notebook.conftest import FREELY, Dripping
+from tests.waiting import until
 
 pytestmark = pytest.mark.once
 
@@ -51,10 +52,7 @@ class Page:
     def wait(self, done: Callable[[], bool] | None = None) -> None:
         """Until it holds; by default, until nothing runs and the conversation is kept."""
         done = done or (lambda: self.latest("running") is None and len(self.kept) > 0)
-        end = time.monotonic() + 60
-        while not done():
-            assert time.monotonic() < end, "it did not happen"
-            time.sleep(0.01)
+        until(done)
 
     def ask(self, text: str, **said: Any) -> dict[str, Any]:
         self.kept.clear()

@@ -113,7 +113,7 @@ def test_its_stop_ends_the_answer_as_a_stop_of_the_cell_does(
     kernel: FrontEnd, dripping: Any
 ) -> None:
     cell = kernel.run("%%chat -o part\nTalk", meanwhile=stops(kernel))
-    assert dripping.left.wait(60), "the gateway was not left"
+    assert dripping.left.wait(300), "the gateway was not left"
     assert cell.error is not None
     assert cell.error["ename"] == "Interrupted"
     assert cell.error["evalue"].startswith("Stopped; the request is closed.")

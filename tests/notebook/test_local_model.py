@@ -8,7 +8,7 @@ from kit import connect, local, settings
 from kit.errors import ConfigError
 from kit.gateway.events import TextDelta
 
-needs_the_model = [pytest.mark.local_model, pytest.mark.timeout(180)]
+needs_the_model = pytest.mark.local_model
 
 PROMPT = "What is the capital of France? Answer in one sentence."
 

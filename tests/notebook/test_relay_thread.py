@@ -7,7 +7,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from kit.settings_relay import load_relay
 from relay_lite.engine import Terms
 from tests.sandbox.passing import let_time_pass
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 
@@ -82,7 +82,7 @@ class Process:
 
     def end(self) -> str:
         """As a kernel ends that is shut down; what it printed since its first line."""
-        rest, _ = self.process.communicate("\n", timeout=60)
+        rest, _ = self.process.communicate("\n", timeout=300)
         return rest
 
     def kill(self) -> None:
@@ -169,10 +169,7 @@ def test_loading_the_extension_is_enough_for_a_run_to_go_on(home: Home) -> None:
     assert unfinished() == 1
     let_time_pass(Path.home())
     second = home.start(LOAD)
-    deadline = time.monotonic() + 60
-    while unfinished() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert unfinished() == 0
+    until(lambda: unfinished() == 0)
     assert second.end().split()[-2:] == ["True", "True"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,11 @@ import pytest
 
 from tests.notebook.conftest import Kernel
 from tests.sandbox.passing import let_time_pass
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 
 QUESTION = "짜장면의 역사와 기원을 조사해줘"
-
-
-def until(true: Any, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture

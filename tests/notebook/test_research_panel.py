@@ -336,7 +336,7 @@ def test_while_a_price_is_asked_for_the_last_model_counts(
 
     def slowly(model: str | None) -> str:
         asked.append(model)
-        held.wait(60)
+        held.wait(300)
         return f"{model}."
 
     costs(monkeypatch, slowly)
@@ -431,7 +431,7 @@ def test_stop_waits_for_nothing(
 ) -> None:
     """A run that costs money by the minute is stopped while something else takes its time."""
     held = threading.Event()
-    monkeypatch.setattr(research_desk, "left_open", lambda question: held.wait(60) and [])
+    monkeypatch.setattr(research_desk, "left_open", lambda question: held.wait(300) and [])
     page, desk = panel()
     desk.open(elsewhere.research())
     page.until(lambda page: page["live"])

@@ -174,7 +174,7 @@ def test_runs_are_cancelled_while_something_else_takes_its_time(
     really = runs_desk.find_run
 
     def find(id: str) -> Any:
-        return held.wait(60) and really(id) if id == slow.id else really(id)
+        return held.wait(300) and really(id) if id == slow.id else really(id)
 
     monkeypatch.setattr(runs_desk, "find_run", find)
     table.say("cancel", id=slow.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -16,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import pauses
+
 ROOT = Path(__file__).parents[2]
 TOKEN = "only-for-this-test"
 
-pytestmark = [pytest.mark.first_run, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.first_run
 
 
 def free_port() -> int:
@@ -57,17 +60,17 @@ def make_lab(log: Path) -> Iterator[int]:
         yield port
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        process.wait(300)
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
+    for pause in pauses():
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
             ask(port, "api")
             return
-        except OSError:
-            time.sleep(0.2)
+        time.sleep(pause)
     pytest.fail(f"make lab does not answer:\n{log.read_text()}")
 
 

@@ -16,14 +16,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-STARTS_IN = 30.0
+from tests.waiting import until
+
 QUICK = (
     *("-c", "listen_addresses=", "-c", "unix_socket_permissions=0777"),
     *("-c", "shared_buffers=32MB", "-c", "max_connections=200", "-c", "log_min_messages=fatal"),
@@ -55,22 +55,19 @@ class Server:
         """Start it, and wait until it answers."""
         place = ("-D", "data", "-k", str(self.folder))
         self._process = self._started("postgres", *place, *QUICK, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + STARTS_IN
-        while True:
-            try:
-                psycopg.connect(self.address("postgres")).close()
-            except psycopg.OperationalError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
+        until(self.answers)
+
+    def answers(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError):
+            psycopg.connect(self.address("postgres")).close()
+            return True
+        return False
 
     def stop(self, *, at_once: bool = False) -> None:
         """End it; `at_once` as a crash does, so that it recovers when it starts again."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
-            self._process.wait(STARTS_IN)
+            self._process.wait()
             self._process = None
 
     def address(self, database: str) -> str:

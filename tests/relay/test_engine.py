@@ -18,6 +18,7 @@ from relay_lite.research import Limits
 from relay_lite.sqlite import SqliteStore
 from relay_lite.store import Gateway, Invocation, Order
 from relay_lite.upstream import Upstream
+from tests.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -144,12 +145,6 @@ async def until(engine: Engine, id: str, status: str, seconds: float = 60) -> In
     return run
 
 
-async def soon(holds: Callable[[], bool], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
 async def die(engine: Engine) -> None:
     """What kill -9 leaves: nothing is written, nothing is given back."""
     tasks = [*engine._loops, *engine._work.values()]
@@ -178,7 +173,7 @@ async def test_a_run_goes_on_without_any_reader(start: StartEngine, provider: Pr
     engine = await start()
     await engine.submit(order())
     provider.go.set()
-    await soon(lambda: provider.reading == 0 and len(provider.submitted) == 1)
+    await until_async(lambda: provider.reading == 0 and len(provider.submitted) == 1)
     assert (await until(engine, "inv_1", "completed")).result.output_text == TEXT
 
 
@@ -201,7 +196,7 @@ async def test_runs_of_a_dead_worker_are_taken_over_and_not_submitted_again(
     await until(first, "inv_1", "running")
     await die(first)
     second = await start()
-    await soon(lambda: provider.followed == ["resp_1"])
+    await until_async(lambda: provider.followed == ["resp_1"])
     provider.go.set()
     assert (await until(second, "inv_1", "completed")).epoch == 2
     assert provider.submitted == ["inv_1"]
@@ -246,7 +241,7 @@ async def test_a_cancelled_run_has_ended_at_once_and_the_gateway_is_told(
     await engine.submit(order())
     await until(engine, "inv_1", "running")
     assert (await engine.cancel("inv_1")).status == "cancelled"
-    await soon(lambda: provider.cancelled == ["resp_1"])
+    await until_async(lambda: provider.cancelled == ["resp_1"])
     provider.go.set()
     await asyncio.sleep(0.1)
     run = await engine.cancel("inv_1")  # again, and it is final
@@ -265,10 +260,10 @@ async def test_a_cancel_while_the_run_is_being_submitted_reaches_the_gateway(
     worker = await start()
     caller = await start(works=False) if elsewhere else worker
     await worker.submit(order())
-    await soon(lambda: provider.submitted == ["inv_1"])
+    await until_async(lambda: provider.submitted == ["inv_1"])
     assert (await caller.cancel("inv_1")).status == "cancelled"
     assert not await caller.delete("inv_1")
-    await soon(lambda: provider.cancelled == ["resp_1"])
+    await until_async(lambda: provider.cancelled == ["resp_1"])
     async with asyncio.timeout(60):
         while not await caller.delete("inv_1"):
             await asyncio.sleep(0.05)
@@ -282,14 +277,14 @@ async def test_a_cancel_reaches_the_worker_in_another_process(
     await worker.submit(order())
     await until(caller, "inv_1", "running")
     await caller.cancel("inv_1")
-    await soon(lambda: provider.cancelled == ["resp_1"] and provider.reading == 0)
+    await until_async(lambda: provider.cancelled == ["resp_1"] and provider.reading == 0)
 
 
 async def test_no_more_runs_at_a_time_than_agreed(start: StartEngine, provider: Provider) -> None:
     engine = await start(terms=Terms(lease=0.5, concurrency=2))
     for number in range(5):
         await engine.submit(order(f"inv_{number}"))
-    await soon(lambda: provider.reading == 2)
+    await until_async(lambda: provider.reading == 2)
     await asyncio.sleep(0.3)
     assert provider.reading == 2
     provider.go.set()

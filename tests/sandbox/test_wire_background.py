@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.sandbox.passing import let_time_pass
+from tests.waiting import pauses
 
 pytestmark = pytest.mark.once
 
@@ -39,10 +40,10 @@ def events(answer) -> list[dict]:
     return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
 
 
-def follow(http, response_id, deadline=60.0) -> list[dict]:
+def follow(http, response_id) -> list[dict]:
     """Every different state until the end."""
-    seen, until = [], time.monotonic() + deadline
-    while time.monotonic() < until:
+    seen = []
+    for pause in pauses():
         state = http.get(f"/responses/{response_id}").json()
         if not seen or (state["status"], state["output"]) != (
             seen[-1]["status"],
@@ -51,8 +52,8 @@ def follow(http, response_id, deadline=60.0) -> list[dict]:
             seen.append(state)
         if state["status"] in TERMINAL:
             return seen
-        time.sleep(0.01)
-    raise TimeoutError(seen)
+        time.sleep(pause)
+    raise AssertionError(seen)
 
 
 def test_it_is_queued_first_even_without_any_pace(http):

@@ -51,7 +51,7 @@ def test_it_says_where_it_is_answers_and_ends_with_ctrl_c(start):
     answer = httpx.post(f"{address}/responses", json=body, trust_env=False, timeout=30).json()
     assert answer["output"][-1]["content"][0]["text"] == "OK"
     server.send_signal(signal.SIGINT)
-    output, errors = server.communicate(timeout=60)
+    output, errors = server.communicate(timeout=300)
     assert (server.returncode, output, errors) == (0, "", "")
 
 
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_used_is_said_and_not_fatal(start, tmp_path):
     body = {"model": "sandbox:refusal", "input": "x"}
     assert httpx.post(f"{address}/responses", json=body, trust_env=False).status_code == 200
     server.send_signal(signal.SIGINT)
-    assert "responses are kept in memory" in server.communicate(timeout=60)[1]
+    assert "responses are kept in memory" in server.communicate(timeout=300)[1]
 
 
 def test_it_lists_what_can_go_wrong(home):

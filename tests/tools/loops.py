@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -260,14 +259,6 @@ def _async(client_for: Callable[[], AsyncClient], given: Any, played: Played) ->
             await no_task()
 
     asyncio.run(conversation())
-
-
-def until(happens: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for what another thread does. Raises AssertionError."""
-    late = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < late
-        time.sleep(0.005)
 
 
 async def no_task() -> None:

@@ -21,8 +21,8 @@ from tests.tools.loops import (
     outputs_in,
     play,
     text,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("nothing_left")]
 

@@ -24,8 +24,8 @@ from tests.tools.loops import (
     no_task,
     replies,
     text,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -103,7 +103,7 @@ async def cancel(stream: AsyncToolStream, ready: Ready | None = None) -> None:
     reading = asyncio.ensure_future(read(stream))
     await reached(ready or (lambda: has_words(stream)))
     reading.cancel()
-    await asyncio.wait([reading], timeout=60)
+    await asyncio.wait([reading], timeout=300)
     assert reading.cancelled()
 
 
@@ -111,7 +111,7 @@ async def close_from_beside(stream: AsyncToolStream, ready: Ready | None = None)
     reading = asyncio.ensure_future(read(stream))
     await reached(ready or (lambda: has_words(stream)))
     await stream.aclose()
-    await asyncio.wait([reading], timeout=60)
+    await asyncio.wait([reading], timeout=300)
     assert reading.done()
     assert isinstance(reading.exception(), errors.StreamInterrupted | None)
 
@@ -261,7 +261,7 @@ def test_closing_from_beside_before_the_gateway_answers_runs_nothing(
         reading = asyncio.ensure_future(listen())
         await reached(lambda: there.requests)
         await stream.aclose()
-        await asyncio.wait([reading], timeout=60)
+        await asyncio.wait([reading], timeout=300)
         assert reading.done()
         assert isinstance(reading.exception(), errors.StreamInterrupted | None)
         assert happened == [TurnBegan(1)]
@@ -278,7 +278,7 @@ def test_leaving_while_a_plain_function_runs_lets_it_end_unheard(opened: Open) -
     def sleep() -> str:
         """Sleep."""
         began.set()
-        may_end.wait(60)
+        may_end.wait(300)
         ended.set()
         return ""
 
@@ -286,7 +286,7 @@ def test_leaving_while_a_plain_function_runs_lets_it_end_unheard(opened: Open) -
         await cancel(stream, began.is_set)
 
     left(there, leave, lambda stream: may_end.set(), tools=[sleep])
-    assert ended.wait(60)
+    assert ended.wait(300)
     assert len(there.requests) == 1
 
 
@@ -298,7 +298,7 @@ def test_closing_from_beside_while_a_plain_function_runs(opened: Open) -> None:
     def sleep() -> str:
         """Sleep."""
         began.set()
-        may_end.wait(60)
+        may_end.wait(300)
         return ""
 
     async def let_it_end() -> None:

@@ -30,8 +30,8 @@ from tests.tools.loops import (
     play,
     replies,
     text,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -210,7 +210,7 @@ def test_async_functions_go_on_while_a_plain_one_runs(opened: Open, face: str) -
 
     def waits() -> str:
         """Wait."""
-        return f"heard: {heard.wait(60)}"
+        return f"heard: {heard.wait(300)}"
 
     played = play(
         opened,

@@ -13,7 +13,6 @@ import os
 import signal
 import sqlite3
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +25,7 @@ from kit.relay.run import Run
 from relay_lite.hold import Hold
 from relay_lite.store import Draft, Result
 from tests.relay.http.relays import Relay
+from tests.waiting import until
 
 RELAY_KEY = "relay-key-0123456789"
 TEXT = "# 김치\n\n김치는 발효 음식이다 ([김치](https://a.example/1), [b](https://b.example/2))."
@@ -152,9 +152,7 @@ def stop_behind_a_start(there: Elsewhere) -> None:
     before = len(there.all_runs())
 
     def stop() -> None:
-        deadline = time.monotonic() + 20
-        while len(there.all_runs()) == before and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: len(there.all_runs()) > before)
         stop_soon(0.5)
 
     threading.Thread(target=stop).start()

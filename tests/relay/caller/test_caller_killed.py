@@ -114,7 +114,7 @@ def test_a_kill_around_the_start_at_a_relay_elsewhere(
     between = Between(relay.known_to(monkeypatch).url, moment)
     monkeypatch.setenv("RELAY_BASE_URL", between.url)
     with subprocess.Popen([sys.executable, "-W", "ignore", "-c", ASK]) as between.victim:
-        assert between.victim.wait(30) == -signal.SIGKILL
+        assert between.victim.wait(300) == -signal.SIGKILL
     between.moment = "never"
     taken = relay.all_runs()
     assert len(taken) == (1 if moment == "after" else 0)
@@ -144,10 +144,10 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[upstreams.Gateway]:
 
 def test_a_kill_before_the_answer_of_the_users_own_relay(gateway: upstreams.Gateway) -> None:
     """The relay has taken it and dies with the process: there is one paid run all the same."""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", DIE], timeout=60)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", DIE], timeout=300)
     assert done.returncode == -signal.SIGKILL
     [row] = kit.runs().to_dict("records")
     assert row["status"] in ("queued", "running", "completed")
-    run = kit.run(row["id"]).wait(30)
+    run = kit.run(row["id"]).wait(300)
     assert "".join(event.text for event in run.events) == run.text
     assert len(gateway.seen().submissions) == 1

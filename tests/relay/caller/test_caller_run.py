@@ -23,17 +23,11 @@ from kit.gateway.answer import ToolCall
 from kit.relay.run import Run
 from relay_lite.store import Draft, Result
 from tests.relay.caller.callers import RELAY_KEY, TEXT, Elsewhere, stop_soon
+from tests.waiting import until
 
 pytestmark = pytest.mark.once
 
 COLUMNS = ["n", "title", "url", "opened", "cited"]
-
-
-def until(holds: Any) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # -- how it stands -------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +24,7 @@ from typing import Any, Self
 import httpx
 
 from tests.gateway.loopback import free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 PATH = "/api/v1/tool-invocations"
@@ -254,11 +255,3 @@ def codes(events: list[Json]) -> list[str]:
     """The codes of the warnings, and of the error."""
     told = [event for event in events if event["type"] in ("warning", "error")]
     return [event["data"]["code"] for event in told]
-
-
-def until(holds: Callable[[], Any], *, seconds: float = 60) -> None:
-    """Look until it holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"it did not come true within {seconds} s"
-        time.sleep(0.05)

@@ -20,8 +20,9 @@ from relay_lite.engine import Engine
 from relay_lite.sqlite import SqliteStore
 from relay_lite.store import Gateway as Owner
 from relay_lite.upstream import Upstream
-from tests.relay.chaos.processes import PATH, Reader, Relay, check_log, http, until
+from tests.relay.chaos.processes import PATH, Reader, Relay, check_log, http
 from tests.relay.upstreams import Gateway
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 

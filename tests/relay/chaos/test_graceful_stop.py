@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.relay.chaos.processes import Reader, Relay, check_log, until
+from tests.relay.chaos.processes import Reader, Relay, check_log
 from tests.relay.upstreams import Gateway
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 

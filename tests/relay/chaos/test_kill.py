@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.relay.chaos.processes import Json, Reader, Relay, Run, check_log, codes, text_of, until
+from tests.relay.chaos.processes import Json, Reader, Relay, Run, check_log, codes, text_of
 from tests.relay.upstream_runs import Script
 from tests.relay.upstreams import Gateway
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Generator
 import psycopg
 import pytest
 
-from tests.relay.chaos.processes import Relay, check_log, until
+from tests.relay.chaos.processes import Relay, check_log
 from tests.relay.upstreams import Gateway
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 

@@ -12,9 +12,9 @@ from tests.relay.chaos.processes import (
     Relay,
     check_log,
     http,
-    until,
 )
 from tests.relay.upstreams import Gateway
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.relay.chaos.processes import Json, Reader, Relay, check_log, codes, text_of, until
+from tests.relay.chaos.processes import Json, Reader, Relay, check_log, codes, text_of
 from tests.sandbox.passing import let_time_pass
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 

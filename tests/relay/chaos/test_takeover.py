@@ -11,8 +11,9 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from tests.relay.chaos.processes import Process, Reader, Relay, check_log, until
+from tests.relay.chaos.processes import Process, Reader, Relay, check_log
 from tests.relay.upstreams import Gateway
+from tests.waiting import until
 
 pytestmark = pytest.mark.waits
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from relay_lite.hold import Hold
 from relay_lite.sqlite import SqliteStore
 from relay_lite.store import Draft, Gateway, Progress, Result
 from relay_lite.upstream import Upstream
+from tests.waiting import until
 
 PATH = "/api/v1/tool-invocations"
 GATEWAY = Gateway("https://gateway.invalid/v1", "0123")
@@ -147,15 +147,9 @@ class Worker:
 
     def take(self, id: str | None = None) -> Hold:
         """Claim this run, or the next that waits."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            found = self._runner.run(
-                self.store.claim("a worker", GATEWAY, lease=60, limit=1, ids=id and [id])
-            )
-            if found:
-                return Hold(self.store, found[0])
-            time.sleep(0.01)
-        raise AssertionError("there is no run to take")
+        wanted = {"lease": 60, "limit": 1, "ids": id and [id]}
+        (run,) = until(lambda: self._runner.run(self.store.claim("a worker", GATEWAY, **wanted)))
+        return Hold(self.store, run)
 
     def write(self, hold: Hold, *events: Draft, **more: Any) -> None:
         self._runner.run(hold.write(*events, **more))
@@ -183,15 +177,10 @@ class Worker:
         """Take a run and complete it."""
         self.complete(self.take(id))
 
-    def is_fetched(self, run: Run, seconds: float = 60) -> bool:
-        """Whether the run is noted as read, within some seconds."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = self._runner.run(self.store.get(run.id))
-            if found is not None and found.fetched:
-                return True
-            time.sleep(0.02)
-        return False
+    def is_fetched(self, run: Run) -> bool:
+        """Whether the run is noted as read."""
+        found = self._runner.run(self.store.get(run.id))
+        return found is not None and found.fetched
 
 
 def run_in(answer: httpx.Response) -> Run:

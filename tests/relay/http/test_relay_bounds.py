@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.relay.http.relays import PATH, Relay
+from tests.waiting import until
 
 LONG = "x" * 100_001
 DEEP: Any = []
@@ -209,7 +210,7 @@ def test_a_full_relay_says_when_to_come_back(tmp_path: Path) -> None:
         relay.worker.finish(run.id)
         assert relay.post().status_code == 503, "nobody has read it yet"
         relay.get(run)
-        assert relay.worker.is_fetched(run)
+        until(lambda: relay.worker.is_fetched(run))
         assert relay.post().status_code == 202
 
 

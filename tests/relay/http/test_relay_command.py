@@ -14,6 +14,7 @@ import pytest
 
 from relay_lite.__main__ import main
 from tests.relay.http.relays import PATH, Relay, events_in, run_in
+from tests.waiting import until
 
 pytestmark = pytest.mark.once
 
@@ -44,7 +45,7 @@ def test_it_says_where_it_is_and_stops_quietly(process: subprocess.Popen[str]) -
         with http.stream("GET", f"{run.path}/events", headers=run.headers) as answer:
             assert [event["type"] for event in events_in(answer)][-1] == "completed"
     process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    process.wait(300)
     assert process.stdout.read() == ""
     assert process.stderr.read() == ""
 
@@ -77,7 +78,7 @@ def test_a_purge_takes_what_was_read(tmp_path: Path, capsys: pytest.CaptureFixtu
         for run in runs[:2]:
             relay.worker.finish(run.id)
         relay.get(runs[0])
-        assert relay.worker.is_fetched(runs[0])
+        until(lambda: relay.worker.is_fetched(runs[0]))
         purge = ["purge", "--store", str(relay.file), "--older-than", "0"]
         assert main(purge) == 0
         assert capsys.readouterr().out == "1 run deleted.\n"

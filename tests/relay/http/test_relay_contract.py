@@ -10,6 +10,7 @@ import pytest
 
 from relay_lite.store import Draft, Fenced, Progress
 from tests.relay.http.relays import PATH, Relay, Run, events_in, run_in
+from tests.waiting import until
 
 VIEW = {
     *("invocation_id", "tool_name", "mode", "status", "deliverable_format", "invocation_token"),
@@ -296,9 +297,9 @@ def test_what_has_been_read_is_noted(relay: Relay) -> None:
         run = relay.start()
         relay.get(run)
         relay.worker.finish(run.id)
-        assert not relay.worker.is_fetched(run, seconds=0.05)
+        assert not relay.worker.is_fetched(run)
         read(run)
-        assert relay.worker.is_fetched(run)
+        until(lambda run=run: relay.worker.is_fetched(run))
 
 
 def test_texts_of_gateways_that_are_no_characters_do_not_break_answers(relay: Relay) -> None:

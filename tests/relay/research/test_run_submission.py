@@ -14,6 +14,7 @@ from relay_lite.research import Limits, conduct
 from relay_lite.store import Draft, Fenced, Progress, Result
 from tests.relay.research.conftest import QUICK, Desk
 from tests.relay.research.scripted import TEXT, Scripted, refused
+from tests.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -218,7 +219,7 @@ async def test_a_relay_that_stops_saves_the_id_of_a_submission_under_way(desk: D
     there = Scripted(held=asyncio.Event())
     await desk.order()
     task = asyncio.create_task(conduct(await desk.claim("w1"), there.upstream(), Limits(), QUICK))
-    await _until(lambda: bool(there.submissions))
+    await until_async(lambda: bool(there.submissions))
     task.cancel()
     await asyncio.sleep(0.02)
     assert there.held is not None
@@ -238,7 +239,7 @@ async def test_a_cancelled_run_is_cancelled_at_the_gateway(held: bool, desk: Des
     there = Scripted(held=asyncio.Event(), cuts=[] if held else [9], silent=not held)
     await desk.order()
     task = asyncio.create_task(conduct(await desk.claim("w1"), there.upstream(), Limits(), QUICK))
-    await _until(lambda: bool(there.submissions))
+    await until_async(lambda: bool(there.submissions))
     assert there.held is not None
     if not held:
         there.held.set()
@@ -252,9 +253,3 @@ async def test_a_cancelled_run_is_cancelled_at_the_gateway(held: bool, desk: Des
     run = await desk.now()
     assert (run.status, run.owed, run.progress.upstream_id) == ("cancelled", False, "resp_1")
     assert (await desk.log())[-1].type == "cancelled"
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():
-            await asyncio.sleep(0.005)

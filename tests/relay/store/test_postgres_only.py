@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable
 
 import psycopg
 import pytest
@@ -18,6 +18,7 @@ from relay_lite.postgres_schema import MIGRATIONS, migrate
 from relay_lite.store import Draft, StoreFull, StoreUnavailable
 from tests.relay.postgresql import Server
 from tests.relay.store.orders import GATEWAY, LEASE, create, deltas, held, log, order, state
+from tests.waiting import until_async
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
@@ -57,12 +58,6 @@ async def restarted(server: Server, away: float = 0.2) -> None:
     server.stop(at_once=True)
     await asyncio.sleep(away)
     await asyncio.to_thread(server.start)
-
-
-async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def test_everything_works_when_the_database_was_restarted(
@@ -139,15 +134,15 @@ async def test_who_listens_hears_that_anything_may_have_changed_when_the_line_wa
 ) -> None:
     heard: list[set[str] | None] = []
     store.listen(lambda ids: heard.append(None if ids is None else set(ids)))
-    await until(lambda: heard == [None])  # it listens from here on
+    await until_async(lambda: heard == [None])  # it listens from here on
     say(
         database,
         "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%'"
         " and datname = current_database()",
     )
-    await until(lambda: heard == [None, None])
+    await until_async(lambda: heard == [None, None])
     run = await create(store)
-    await until(lambda: {run.id} in heard)
+    await until_async(lambda: {run.id} in heard)
 
 
 async def test_runs_of_a_large_batch_are_all_heard_of(store: PostgresStore) -> None:
@@ -156,7 +151,7 @@ async def test_runs_of_a_large_batch_are_all_heard_of(store: PostgresStore) -> N
     heard: set[str] = set()
     store.listen(lambda ids: heard.update(ids or ()))
     await asyncio.gather(*(store.append(run.id, run.epoch, deltas("a"), after=1) for run in runs))
-    await until(lambda: heard >= {run.id for run in runs})
+    await until_async(lambda: heard >= {run.id for run in runs})
 
 
 async def test_a_full_disk_refuses_what_writes_and_is_over_when_there_is_room(

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import psycopg
@@ -22,6 +21,7 @@ from relay_lite.store import Gateway, Invocation
 from relay_lite.team import Team, queue_of
 from tests.relay.postgresql import Server
 from tests.relay.store.orders import GATEWAY, create, finish, state
+from tests.waiting import until_async
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
@@ -103,17 +103,6 @@ async def place(database: str) -> AsyncGenerator[Place]:
         yield Place(database, opened)
 
 
-async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> float:
-    """Wait for something; how many seconds it took."""
-    start = time.monotonic()
-    while time.monotonic() - start < seconds:
-        answer = holds()
-        if answer if isinstance(answer, bool) else await answer:
-            return time.monotonic() - start
-        await asyncio.sleep(0.01)
-    raise TimeoutError(f"It did not happen within {seconds} s.")
-
-
 async def deferred(team: Team, store: PostgresStore, number: int) -> list[Invocation]:
     runs = [await create(store) for _ in range(number)]
     for run in runs:
@@ -139,7 +128,7 @@ async def test_a_run_reaches_a_worker_at_once(
 
     for _ in range(3):
         runs.clear()
-        await until(is_one_taken)
+        await until_async(is_one_taken)
 
 
 async def test_workers_share_the_runs_and_none_is_worked_on_twice(place: Place) -> None:
@@ -147,7 +136,7 @@ async def test_workers_share_the_runs_and_none_is_worked_on_twice(place: Place) 
     team = await place.team(store)
     workers = [await place.worker(f"worker-{number}") for number in range(2)]
     runs = await deferred(team, store, 40)
-    await until(lambda: sum(len(worker.done) for worker in workers) >= 40)
+    await until_async(lambda: sum(len(worker.done) for worker in workers) >= 40)
     assert sorted(id for worker in workers for id in worker.done) == sorted(r.id for r in runs)
 
 
@@ -165,8 +154,8 @@ async def test_nothing_stays_in_the_queue_when_all_is_done(place: Place) -> None
     team = await place.team(store)
     worker = await place.worker()
     await deferred(team, store, 5)
-    await until(lambda: len(worker.done) == 5)
-    await until(lambda: place.jobs() == [])
+    await until_async(lambda: len(worker.done) == 5)
+    await until_async(lambda: place.jobs() == [])
 
 
 @pytest.mark.parametrize(
@@ -182,14 +171,14 @@ async def test_a_worker_of_another_gateway_or_key_leaves_a_run_alone(
     await asyncio.sleep(3 * SWEEP)
     assert (stranger.done, place.jobs()) == ([], ["todo"])
     worker = await place.worker("worker")
-    await until(lambda: worker.done == [run.id])
+    await until_async(lambda: worker.done == [run.id])
 
 
 async def test_a_run_whose_job_was_lost_is_called_again(place: Place) -> None:
     """The replica died between writing the run down and deferring the job."""
     worker = await place.worker()
     run = await create(await place.store())
-    await until(lambda: worker.done == [run.id])
+    await until_async(lambda: worker.done == [run.id])
 
 
 async def test_a_dead_workers_run_goes_to_another(place: Place) -> None:
@@ -197,7 +186,7 @@ async def test_a_dead_workers_run_goes_to_another(place: Place) -> None:
     run = await create(store)
     assert await store.claim("dead", GATEWAY, lease=0.5, limit=1)
     worker = await place.worker()
-    await until(lambda: worker.done == [run.id])
+    await until_async(lambda: worker.done == [run.id])
 
 
 async def test_a_run_that_lives_is_not_called_again(place: Place) -> None:
@@ -205,8 +194,8 @@ async def test_a_run_that_lives_is_not_called_again(place: Place) -> None:
     for worker in workers:
         worker.may_end.clear()
     run = await create(await place.store())
-    await until(lambda: any(worker.working for worker in workers))
-    await until(lambda: place.jobs() == [])
+    await until_async(lambda: any(worker.working for worker in workers))
+    await until_async(lambda: place.jobs() == [])
     await asyncio.sleep(3 * SWEEP)
     assert sorted((worker.working for worker in workers), key=len) == [set(), {run.id}]
     assert place.jobs() == []
@@ -234,7 +223,7 @@ async def test_jobs_of_dead_workers_do_not_pile_up(place: Place) -> None:
                 command = "update procrastinate_workers set last_heartbeat = now() - %s::interval"
                 connection.execute(command, [age])
     assert place.jobs() == ["doing", "doing"]
-    await until(lambda: place.jobs() == [])
+    await until_async(lambda: place.jobs() == [])
 
 
 async def test_a_worker_takes_no_more_than_it_has_room_for(place: Place) -> None:
@@ -243,11 +232,11 @@ async def test_a_worker_takes_no_more_than_it_has_room_for(place: Place) -> None
     worker = await place.worker(concurrency=3)
     worker.may_end.clear()
     await deferred(team, store, 6)
-    await until(lambda: len(worker.working) == 3)
+    await until_async(lambda: len(worker.working) == 3)
     await asyncio.sleep(2 * SWEEP)
     assert len(worker.working) == 3
     worker.may_end.set()
-    await until(lambda: len(worker.done) == 6)
+    await until_async(lambda: len(worker.done) == 6)
 
 
 async def test_a_full_worker_does_not_keep_a_run_from_one_with_room(place: Place) -> None:
@@ -256,9 +245,9 @@ async def test_a_full_worker_does_not_keep_a_run_from_one_with_room(place: Place
     full = await place.worker("full", concurrency=1)
     full.may_end.clear()
     await deferred(team, store, 3)
-    await until(lambda: len(full.working) == 1)
+    await until_async(lambda: len(full.working) == 1)
     free = await place.worker("free")
-    await until(lambda: len(free.done) == 2)
+    await until_async(lambda: len(free.done) == 2)
     full.may_end.set()
 
 
@@ -271,14 +260,14 @@ async def test_workers_go_on_when_the_database_was_restarted(
     worker = await place.worker()
     worker.may_end.clear()
     (before,) = await deferred(team, store, 1)
-    await until(lambda: worker.working == {before.id})
+    await until_async(lambda: worker.working == {before.id})
     postgresql.stop(at_once=True)
     await asyncio.sleep(0.3)
     postgresql.start()
     worker.may_end.set()
-    await until(lambda: worker.done == [before.id])
+    await until_async(lambda: worker.done == [before.id])
     (after,) = await deferred(team, store, 1)
-    await until(lambda: after.id in worker.done)
+    await until_async(lambda: after.id in worker.done)
 
 
 async def test_a_job_that_could_not_be_finished_is_reported_by_nobody_else(
@@ -293,18 +282,18 @@ async def test_a_job_that_could_not_be_finished_is_reported_by_nobody_else(
     worker.may_end.clear()
     runs = await deferred(team, store, 2)
     # the job of the second waits for room; where that takes a while, a look defers another for it
-    await until(lambda: len(worker.working) == 1 and "doing" in place.jobs())
+    await until_async(lambda: len(worker.working) == 1 and "doing" in place.jobs())
     waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like %s"
     with psycopg.connect(place.address, autocommit=True) as watching:
         holding = psycopg.connect(place.address)
         holding.execute(f"lock table {queue_schema()}.procrastinate_jobs".encode())
         worker.may_end.set()
-        await until(lambda: watching.execute(waits, ["%finish_job%"]).fetchone() != (0,))
+        await until_async(lambda: watching.execute(waits, ["%finish_job%"]).fetchone() != (0,))
         postgresql.stop(at_once=True)
     postgresql.start()
     holding.close()
     runs += await deferred(team, store, 1)
-    await until(lambda: {run.id for run in runs} == set(worker.done))
+    await until_async(lambda: {run.id for run in runs} == set(worker.done))
     gc.collect()
     assert unheard == []
 
@@ -318,14 +307,14 @@ async def test_a_worker_that_stops_fetches_nothing_more_and_leaves_its_runs(plac
     worker.may_end.clear()
     task = asyncio.create_task(team.work(worker))
     (run,) = await deferred(team, store, 1)
-    await until(lambda: worker.working == {run.id})
+    await until_async(lambda: worker.working == {run.id})
     task.cancel()
     await asyncio.wait([task], timeout=60)
     (later,) = await deferred(team, store, 1)
     await team.aclose()
     assert task.cancelled()
     worker.may_end.set()
-    await until(lambda: worker.done == [run.id])
+    await until_async(lambda: worker.done == [run.id])
     assert (await state(store, later.id)).status == "pending"
 
 
@@ -347,7 +336,7 @@ async def test_a_password_is_in_no_repr_and_the_queue_logs_nothing(
     team = await place.team(store)
     worker = await place.worker()
     await deferred(team, store, 1)
-    await until(lambda: len(worker.done) == 1)
+    await until_async(lambda: len(worker.done) == 1)
     said = caplog.text + repr(team) + repr(store) + repr(vars(team)["_store"])
     assert "not-to-be-seen" not in said
     assert "procrastinate" not in caplog.text
