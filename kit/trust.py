@@ -1,20 +1,19 @@
 """The folders a person trusts to name a gateway's address, one address each.
 
 Rule: trust is given to a folder *and* the address its `.env` named that day. When the file names
-another address, it has to be given again. The record is a private file (0600) of the user, and
-one that cannot be read trusts nobody.
+another address, it has to be given again. The record is a private file (0600) of the user; one that
+cannot be read, or that others may have written, trusts nobody.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from kit.errors import ConfigError
+from kit.secret_file import alone, read_private, write_private
 from kit.sources import (
     ADDRESS,
     Source,
@@ -60,9 +59,10 @@ def _record_file(user_data: Path | None) -> Path:
 
 
 def _record(file: Path, folder: Path, address: str) -> None:
-    folders = {**_recorded(file), str(folder): address}
     try:
-        _write_privately(file, json.dumps({"folders": folders}, indent=1))
+        with alone(file.parent):
+            folders = {**_recorded(file), str(folder): address}
+            write_private(file, json.dumps({"folders": folders}, indent=1))
     except OSError as error:
         raise ConfigError(f"The trust could not be noted in {file}: {error.strerror}.") from None
 
@@ -70,8 +70,7 @@ def _record(file: Path, folder: Path, address: str) -> None:
 def _recorded(file: Path) -> Mapping[str, str]:
     """Folder -> address, of everything trusted so far."""
     try:
-        with file.open("rb") as stream:
-            found: Any = json.loads(stream.read(LARGEST_RECORD))
+        found: Any = json.loads(read_private(file, LARGEST_RECORD))
         folders: Any = found["folders"]
         pairs = cast("dict[object, object]", dict(folders)).items()
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -81,16 +80,3 @@ def _recorded(file: Path) -> Mapping[str, str]:
         for folder, address in pairs
         if isinstance(folder, str) and isinstance(address, str)
     }
-
-
-def _write_privately(file: Path, text: str) -> None:
-    """All or nothing, and never readable by others, not even for a moment."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    try:
-        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.replace(unfinished, file)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -160,6 +160,22 @@ def test_a_record_that_cannot_be_read_trusts_nobody(place: Place, content: str) 
     assert trusted(place.folder, GATEWAY, user_data=place.home / "data")
 
 
+@pytest.mark.parametrize("instead", ["a pipe", "a link", "others may write it"])
+def test_a_record_that_others_may_have_written_trusts_nobody(place: Place, instead: str) -> None:
+    """And nobody waits for a pipe."""
+    place.write(place.folder, LITELLM_BASE_URL=GATEWAY)
+    trust(place.folder, user_data=place.home / "data")
+    record = place.home / "data" / "trusted.json"
+    if instead == "others may write it":
+        record.chmod(0o666)
+    else:
+        record.rename(record.with_name("elsewhere"))
+        _ = os.mkfifo(record) if instead == "a pipe" else record.symlink_to("elsewhere")
+    assert not trusted(place.folder, GATEWAY, user_data=place.home / "data")
+    trust(place.folder, user_data=place.home / "data")
+    assert trusted(place.folder, GATEWAY, user_data=place.home / "data")
+
+
 @pytest.mark.parametrize("content", [None, "", "LITELLM_MODEL=x\n", "LITELLM_BASE_URL= \n"])
 def test_trusting_a_folder_without_an_address_is_an_error(
     place: Place, content: str | None
