@@ -210,6 +210,18 @@ def test_what_nobody_foresaw_is_one_line_that_says_where(run, monkeypatch):
     )
 
 
+def test_a_package_that_is_missing_is_named_with_what_to_do(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    for name in [name for name in sys.modules if name.startswith(("kit.gateway", "kit.connect"))]:
+        monkeypatch.delitem(sys.modules, name)
+    done = run("hi")
+    assert (done.status, done.out) == (1, "")
+    assert done.error == (
+        f"Error: This Python ({sys.executable}) has no package 'httpx', which the toolkit needs. "
+        "Install the toolkit into it (docs/install.md), or choose the Python that has it.\n"
+    )
+
+
 def test_the_raw_json_is_json_whatever_the_gateway_sent(run, monkeypatch):
     raw = {"id": "resp_1", "numbers": [float("nan"), float("inf"), 1.5, True], "text": "\x9b\x1b"}
 

@@ -7,6 +7,7 @@ because a traceback in the notebook could show the keys that are in its variable
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,12 @@ def unforeseen(error: Exception) -> KitError:
         os.getcwd()
     except OSError:
         return ConfigError("The working folder is gone: change to another one and try again.")
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return ConfigError(
+            f"This Python ({sys.executable}) has no package {error.name[:60]!r}, which the "
+            "toolkit needs.\nInstall the toolkit into it (docs/install.md), or choose the Python "
+            "that has it."
+        )
     return KitError(
         f"This is a bug in the toolkit ({type(error).__name__[:60]}{_place(error)}); "
         "please report it, with this line."
