@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from kit.clean_terminal import (
     complain,
+    in_a_shell,
     note,
     passing,
     shown,
@@ -171,7 +172,7 @@ def _examine(options: argparse.Namespace) -> int:
     from kit.connect_doctor import doctor, forget_seen, intent
 
     if options.forget:
-        print(shown(forget_seen(options.model)))
+        print(shown(in_a_shell(forget_seen(options.model))))
         return 0
     note(intent(options.model, all=options.all))
     try:
@@ -180,7 +181,7 @@ def _examine(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         note("Stopped. What was begun at the gateway is cancelled; nothing of it is remembered.")
         raise
-    print(shown(str(report)))
+    print(shown(in_a_shell(str(report))))
     return 0 if report.usable else 1
 
 

@@ -17,7 +17,16 @@ from typing import Any
 
 from kit.errors import redact
 
-__all__ = ["complain", "note", "passing", "shown", "unsteered", "write_anything", "write_nowhere"]
+__all__ = [
+    "complain",
+    "in_a_shell",
+    "note",
+    "passing",
+    "shown",
+    "unsteered",
+    "write_anything",
+    "write_nowhere",
+]
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters: model text must not steer the terminal it is written to."""
@@ -32,6 +41,18 @@ def shown(text: str) -> str:
 def unsteered(text: str) -> str:
     """`text` without control characters."""
     return _STEERING.sub("", text)
+
+
+_CELL = re.compile(r"%kit (?:model NAME|login https://[^\s,.]+|[a-z]+)")
+
+
+def in_a_shell(text: str) -> str:
+    """`text` for somebody without magics: the doctor's command is another, the rest is for cells.
+
+    That is said once.
+    """
+    text = text.replace("%kit doctor", "python -m kit --doctor")
+    return _CELL.sub(r"\g<0> (in a notebook)", text, count=1)
 
 
 def note(line: str) -> None:
@@ -64,7 +85,7 @@ def passing() -> Generator[Callable[[str], None]]:
 
 def complain(message: str) -> None:
     """What went wrong, on one line, without anything that has the shape of a key."""
-    note(f"Error: {unsteered(redact(' '.join(message.split())))}")
+    note(f"Error: {unsteered(redact(' '.join(in_a_shell(message).split())))}")
 
 
 def write_anything(stream: Any) -> None:

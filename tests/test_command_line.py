@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kit.__main__ import main
+from kit.clean_terminal import in_a_shell
 from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
 
@@ -195,6 +196,32 @@ def test_a_proxy_that_is_none_is_one_line(run):
         LITELLM_MODEL="any",
         HTTPS_PROXY="http://user:sk-secret123@h:99999999",
     )
+
+
+def test_what_is_written_in_a_notebook_is_said_to_be_so(run, gateway):
+    """The same words advise people in notebooks; a shell knows no magics."""
+    key = {"LITELLM_BASE_URL": gateway, "LITELLM_API_KEY": "sk-wrong"}
+    done = run("hi", **key)
+    assert "or run %kit login (in a notebook)." in done.error
+    done = run("--doctor", "--model", "nobody", **key)
+    assert "or run %kit login (in a notebook) with another key." in done.out
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Run %kit login.", "Run %kit login (in a notebook)."),
+        ("%kit models lists them: %kit model NAME.",
+         "%kit models (in a notebook) lists them: %kit model NAME."),
+        ("or run %kit login https://your-gateway.",
+         "or run %kit login https://your-gateway (in a notebook)."),
+        ("%kit doctor --all --model a looks.", "python -m kit --doctor --all --model a looks."),
+        ("%kit doctor, or %kit trust.", "python -m kit --doctor, or %kit trust (in a notebook)."),
+        ("100%kitten %kit", "100%kitten %kit"),
+    ],
+)  # fmt: skip
+def test_advice_for_a_cell_is_advice_for_a_shell(said, shown):
+    assert in_a_shell(said) == shown
 
 
 def test_what_nobody_foresaw_is_one_line_that_says_where(run, monkeypatch):
