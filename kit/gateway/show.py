@@ -71,18 +71,22 @@ def usage_line(answer: Answer) -> str:
     if answer.cost is not None:
         small = 0 < answer.cost < 0.001
         parts.append("$" + (f"{answer.cost:.8f}".rstrip("0") if small else f"{answer.cost:.4f}"))
-    pages = sum(_opens(item) for item in answer.searches)
-    if count := len(answer.searches) - pages:
+    opened = [page for item in answer.searches if (page := _opened(item)) is not None]
+    if count := len(answer.searches) - len(opened):
         parts.append(f"{count:,} search" + ("es" if count > 1 else ""))
-    if pages:
+    if pages := len({page or number for number, page in enumerate(opened)}):
         parts.append(f"{pages:,} page" + ("s" if pages > 1 else ""))
     return " · ".join(part for part in parts if part)
 
 
-def _opens(item: Wire) -> bool:
+def _opened(item: Wire) -> str | None:
+    """The page that was looked into, "" where it is not named; None for a search."""
     action = item.get("action")
-    kind = cast(Wire, action).get("type") if isinstance(action, dict) else None
-    return kind in ("open_page", "find_in_page")
+    action = cast(Wire, action) if isinstance(action, dict) else {}
+    if action.get("type") not in ("open_page", "find_in_page"):
+        return None
+    url = action.get("url")
+    return url.partition("#")[0] if isinstance(url, str) else ""
 
 
 def _body(answer: Answer) -> str:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from kit.gateway.card import lasted
 from kit.gateway.refusal import shown
+from kit.relay.report_links import page_key
 from kit.relay.view import RunEvent, number_of
 
 __all__ = ["Glance", "glance_line", "money", "seen"]
@@ -21,19 +22,21 @@ LONGEST_WORDS = 80
 _EMPHASIS = re.compile(r"\*\*|__|`|^#+ ", re.MULTILINE)
 """Of Markdown, in which models think; a line of a card is plain text."""
 STALE_SECONDS = 30.0
+MOST_PAGES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Glance:
     """`doing` is "" once it has ended. Times are seconds since 1970; `heard`: of the last event.
 
-    read, written: tokens, by estimate where `estimate` says so.
+    pages: those that were opened, each as a number of its own. read, written: tokens, by estimate
+    where `estimate` says so.
     """
 
     status: str = "pending"
     doing: str = "waiting to begin"
     searches: int = 0
-    pages: int = 0
+    pages: frozenset[int] = frozenset()
     sources: int = 0
     letters: int = 0
     model: str = ""
@@ -60,8 +63,10 @@ def seen(glance: Glance, event: RunEvent, now: float) -> Glance:
             doing = f"searching: {_short(_first(data.get('queries')))}"
             return replace(glance, searches=glance.searches + 1, doing=doing)
         case "page":
-            url = _short(_text(data, "url"))
-            return replace(glance, pages=glance.pages + 1, doing=f"reading {url}")
+            url = _text(data, "url")
+            return replace(
+                glance, pages=_with_page(glance.pages, url), doing=f"reading {_short(url)}"
+            )
         case "reasoning":
             return replace(glance, doing=f"thinking: {_short(_text(data, 'summary'))}")
         case "source":
@@ -93,13 +98,19 @@ def seen(glance: Glance, event: RunEvent, now: float) -> Glance:
             return glance
 
 
+def _with_page(pages: frozenset[int], url: str) -> frozenset[int]:
+    """A page that is looked into again is the same one; more than `MOST_PAGES` are not counted."""
+    page = hash(page_key(url))
+    return pages if page in pages or len(pages) >= MOST_PAGES else pages | {page}
+
+
 def glance_line(glance: Glance, seconds: float | None, now: float) -> str:
     """`running · searching: kimchi · 4 searches, 2 pages · 12 s · about $0.02`."""
     counts = ", ".join(
         f"{count:,} {name if count == 1 else several}"
         for count, name, several in (
             (glance.searches, "search", "searches"),
-            (glance.pages, "page", "pages"),
+            (len(glance.pages), "page", "pages"),
             (glance.sources, "source", "sources"),
         )
         if count

@@ -292,3 +292,16 @@ def test_a_list_of_sources_has_an_end() -> None:
     plain = plain_of(cited("Hi there", *sources))
     assert "and 99,500 more" in plain
     assert len(plain) < 50_000
+
+
+def test_a_page_is_counted_once_however_often_it_was_looked_into() -> None:
+    actions = [
+        {"type": "open_page", "url": "https://a.example/one"},
+        {"type": "find_in_page", "url": "https://a.example/one#part", "pattern": "x"},
+        {"type": "open_page", "url": "https://a.example/two"},
+        {"type": "open_page"},
+        {"type": "search", "query": "x"},
+    ]
+    output = [{"type": "web_search_call", "action": action} for action in actions]
+    words = usage_line(answer_of({"status": "completed", "output": output}))
+    assert words == "1 search · 3 pages"

@@ -64,8 +64,8 @@ INSIDE = (
     ),
     (
         *("kit.relay.contracts", "kit.relay.research_tool", "kit.relay.view", "kit.relay.client"),
-        *("kit.relay.glance", "kit.relay.book", "kit.relay.spent", "kit.relay.handle"),
-        *("kit.relay.report_links", "kit.relay.evidence", "kit.relay.report_diff"),
+        *("kit.relay.report_links", "kit.relay.glance", "kit.relay.book", "kit.relay.spent"),
+        *("kit.relay.handle", "kit.relay.evidence", "kit.relay.report_diff"),
         *("kit.relay.report", "kit.relay.card", "kit.relay.run", "kit.relay.research_work"),
     ),
     (

@@ -271,6 +271,8 @@ def test_a_glance_is_made_of_events_one_by_one() -> None:
         event("status", upstream_response_id="resp_1"),
         event("search", queries=["kimchi", "김치"]),
         event("page", url="https://a.example/1"),
+        event("page", url="https://www.a.example/1#further-down"),
+        event("page", url="https://a.example/2"),
         event("reasoning", summary="**Plan**"),
         event("source", url="https://a.example/1", number=1, title="T"),
         event("output_text", text="김치"),
@@ -281,7 +283,7 @@ def test_a_glance_is_made_of_events_one_by_one() -> None:
     for one in log:
         glance = seen(glance, one, 100.0)
     assert glance_line(glance, 12.0, 101.0) == (
-        "running · writing the report · 1 search, 1 page, 1 source · 2 characters · 12 s"
+        "running · writing the report · 1 search, 2 pages, 1 source · 2 characters · 12 s"
         " · about $0.02"
     )
     assert glance.upstream_id == "resp_1"
@@ -289,7 +291,7 @@ def test_a_glance_is_made_of_events_one_by_one() -> None:
     assert "last heard of 1 min ago" in glance_line(glance, 12.0, 160.0)
     ended = seen(glance, event("error", status="failed", message="It\nfailed."), 102.0)
     assert (ended.status, ended.doing, ended.problem) == ("failed", "", "It failed.")
-    assert glance_line(ended, None, 999.0) == "failed · 1 search, 1 page, 1 source · about $0.02"
+    assert glance_line(ended, None, 999.0) == "failed · 1 search, 2 pages, 1 source · about $0.02"
 
 
 def test_what_a_relay_says_of_a_failure_has_no_keys_on_a_card() -> None:
