@@ -74,14 +74,20 @@ def failure_of(error: errors.KitError) -> Failed:
             return error
         case errors.AuthenticationFailed():
             return Failed(
-                "authentication_failed", "The gateway does not accept the relay's key for this."
+                "authentication_failed",
+                "The gateway wants a key that may do this:"
+                " check LITELLM_API_KEY where the relay runs.",
             )
         case errors.QuotaExceeded():
             return Failed("rate_limited", "A budget or quota at the gateway is used up.")
         case errors.RateLimited():
             return Failed("rate_limited", "The gateway has too many requests; try again later.")
         case errors.ModelUnknown() | errors.ModelMissing():
-            return Failed("upstream_refused", "The gateway does not offer the research model.")
+            return Failed(
+                "upstream_refused",
+                "The gateway does not offer the research model: name another one, or set"
+                " LITELLM_RESEARCH_MODEL.",
+            )
         case errors.NotFound():
             return Failed("upstream_refused", "The gateway does not serve the responses API.")
         case errors.BadRequest() | errors.InputError():
@@ -90,6 +96,12 @@ def failure_of(error: errors.KitError) -> Failed:
             return Failed("upstream_error", f"The gateway's run failed{_because(error.code)}.")
         case errors.ConnectionFailed():
             return Failed("upstream_error", "The gateway cannot be reached.")
+        case errors.ProtocolError():
+            return Failed(
+                "upstream_error",
+                "What answered does not speak as a gateway does (a web page, a redirect):"
+                " check LITELLM_BASE_URL where the relay runs.",
+            )
         case _:
             return Failed("upstream_error", "The gateway failed before the run had ended.")
 

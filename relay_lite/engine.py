@@ -47,6 +47,8 @@ LAST = 2**62
 
 OWED_SECONDS = 3600.0
 """How long a gateway that does not answer is still to be told of a cancelled run."""
+TOLD_SECONDS = 10.0
+"""How long who deletes a run waits until the gateway was told that it is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,17 @@ class Engine:
         return await self.get(id)
 
     async def delete(self, id: str) -> bool:
-        """Remove a run that has ended; False for any other."""
+        """Remove a run that has ended; False for any other.
+
+        One that was cancelled a moment ago is waited for: the gateway is being told of it.
+        """
+        if await self.store.delete(id):
+            return True
+        async with contextlib.aclosing(self._feed.news(id, TOLD_SECONDS)) as news:
+            async for _ in news:
+                run = await self.store.get(id)
+                if run is None or not run.owed:
+                    break
         return await self.store.delete(id)
 
     # -- workers ---------------------------------------------------------------------------

@@ -68,6 +68,7 @@ def _show(run: Any, shell: Any, *, quiet: bool = False, wait: bool = False) -> N
         card.show(shell, busy=wait)
         if wait:
             card.watch()
+            run.wait()  # it has ended: where it failed, so does the cell
         else:
             card.go_on()
         return

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 
+REFUSED = ("authentication_failed", "upstream_refused")
+"""Codes of runs that end so again as long as nothing else is changed."""
+
+
 class Run:
     """A research run. It goes on by itself, in the relay; `await run` or `run.wait()` waits.
 
@@ -331,10 +335,10 @@ class Run:
         self.inner.shown()
         if view.status != "completed":
             said = view.error_message or f"The run was {view.status}."
-            error = errors.ResponseFailed(
-                f"{said}\nrun.text has what had come; run.retry() starts it anew.",
-                code=view.error_code,
-            )
+            again = "run.text has what had come; run.retry() starts it anew."
+            if view.error_code in REFUSED and not self.text:
+                again = "Once that is mended, run.retry() starts it anew."
+            error = errors.ResponseFailed(f"{said}\n{again}", code=view.error_code)
             error.answer = report_of(view, self.inner.events, self.inner.glance)
             raise error
         return self

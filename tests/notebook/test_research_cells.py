@@ -174,6 +174,15 @@ def test_waiting_can_be_stopped_and_the_run_goes_on(own: Any) -> None:
     assert kernel.value("run.status") == "running"
 
 
+def test_waiting_for_a_run_that_fails_fails_the_cell(kernel: Any) -> None:
+    """So that a program that executes notebooks stops there; the card says what came."""
+    cell = kernel.run(f"%%research --wait -o run -m sandbox-research:429-quota\n{QUESTION}")
+    assert cell.error is not None and cell.error["ename"] == "ResponseFailed"
+    assert "A budget or quota at the gateway is used up." in cell.error["evalue"]
+    assert "failed" in str(cell.displays)
+    assert kernel.value("run.status") == "failed"
+
+
 def test_a_run_can_be_awaited_in_a_cell(kernel: Any) -> None:
     cell = kernel.run("run = await kit.research('The history of coffee')\nprint(run.status)")
     assert (cell.error, cell.printed) == (None, "completed\n")

@@ -124,10 +124,17 @@ class Elsewhere(Relay):
             result=Result(text, response(text)),
         )
 
-    def fail(self, run: Run, message: str = "The gateway failed.") -> None:
+    def fail(
+        self,
+        run: Run,
+        message: str = "The gateway failed.",
+        code: str = "upstream_error",
+        text: str = "half of",
+    ) -> None:
         hold = self.take(run)
-        self.worker.write(hold, Draft("output_text", {"text": "half of"}), status="running")
-        self.worker.fail(hold, message)
+        if text:
+            self.worker.write(hold, Draft("output_text", {"text": text}), status="running")
+        self.worker.fail(hold, message, code)
 
 
 def response(text: str) -> dict[str, Any]:

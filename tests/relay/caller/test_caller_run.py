@@ -179,6 +179,20 @@ def test_a_run_that_failed_is_an_error_with_what_there_is(elsewhere: Elsewhere) 
     assert "The gateway failed." in run._repr_mimebundle_()["text/plain"]
 
 
+@pytest.mark.parametrize("code", ["authentication_failed", "upstream_refused"])
+def test_a_run_that_was_refused_is_not_said_to_need_another_try(
+    elsewhere: Elsewhere, code: str
+) -> None:
+    run = elsewhere.research()
+    elsewhere.fail(run, "The gateway does not accept the key.", code, text="")
+    with pytest.raises(errors.ResponseFailed) as caught:
+        run.wait()
+    assert str(caught.value).splitlines() == [
+        "The gateway does not accept the key.",
+        "Once that is mended, run.retry() starts it anew.",
+    ]
+
+
 def test_a_run_that_was_cancelled_is_an_error_too(elsewhere: Elsewhere) -> None:
     run = elsewhere.research()
     assert run.cancel() is run

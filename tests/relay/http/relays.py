@@ -167,8 +167,9 @@ class Worker:
             hold, Draft("completed", {"output_text": text}), status="completed", result=result
         )
 
-    def fail(self, hold: Hold, message: str = "The gateway failed.") -> None:
-        code = "upstream_error"
+    def fail(
+        self, hold: Hold, message: str = "The gateway failed.", code: str = "upstream_error"
+    ) -> None:
         draft = Draft("error", {"message": message, "code": code})
         result = Result(error_message=message, error_code=code)
         self.write(hold, draft, status="failed", result=result)

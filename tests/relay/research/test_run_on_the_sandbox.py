@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
+from kit import errors
 from kit.gateway.client import AsyncClient
 from kit.sandbox.app import open_sandbox
 from kit.serving import Served, serve_in_thread
 from kit.settings import Endpoint, Secret
+from relay_lite.ending import failure_of
 from relay_lite.upstream import Upstream
 from tests.relay.research.conftest import Desk
 from tests.relay.research.scripted import GATEWAY
@@ -76,6 +78,22 @@ async def test_a_failure_has_a_code_and_a_sentence(
     run = await desk.work(upstream, model=f"sandbox-research:{fault}")
     assert (run.status, run.result.error_code) == ("failed", code)
     assert run.result.error_message
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (errors.AuthenticationFailed("no"), "check LITELLM_API_KEY where the relay runs"),
+        (errors.ModelUnknown("no"), "LITELLM_RESEARCH_MODEL"),
+        (errors.ProtocolError("<html>"), "check LITELLM_BASE_URL where the relay runs"),
+        (errors.ConnectionFailed("no"), "cannot be reached"),
+    ],
+)
+def test_what_can_be_mended_is_said(error: errors.KitError, says: str) -> None:
+    """In words of our own: what a gateway says may hold its internals."""
+    said = str(failure_of(error))
+    assert says in said
+    assert "<html>" not in said
 
 
 async def test_text_split_inside_characters_arrives_whole(desk: Desk, upstream: Upstream) -> None:
