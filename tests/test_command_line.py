@@ -217,6 +217,7 @@ def test_what_is_written_in_a_notebook_is_said_to_be_so(run, gateway):
          "or run %kit login https://your-gateway (in a notebook)."),
         ("%kit doctor --all --model a looks.", "python -m kit --doctor --all --model a looks."),
         ("%kit doctor, or %kit trust.", "python -m kit --doctor, or %kit trust (in a notebook)."),
+        ("%kit use sandbox needs none.", "%kit use sandbox (in a notebook) needs none."),
         ("100%kitten %kit", "100%kitten %kit"),
     ],
 )  # fmt: skip
