@@ -236,8 +236,14 @@ class Engine:
                     self._begin(invocation)
 
     async def _claimed(self, limit: int, ids: Collection[str] | None = None) -> list[Invocation]:
+        """Runs to begin: never one that is worked on here, however late its renewal is."""
         return await self.store.claim(
-            self.worker, self.upstream.gateway, lease=self.terms.lease, limit=limit, ids=ids
+            self.worker,
+            self.upstream.gateway,
+            lease=self.terms.lease,
+            limit=limit,
+            ids=ids,
+            working=tuple(self._work),
         )
 
     def _begin(self, invocation: Invocation) -> asyncio.Task[None]:

@@ -44,6 +44,7 @@ CLAIM = f"""
         leased = extract(epoch from clock_timestamp()) + %(lease)s
     where id in (
         select id from relay.run where {TO_DO} and (%(ids)s::text[] is null or id = any(%(ids)s))
+        and (worker is distinct from %(worker)s or id <> all(%(working)s::text[]))
         order by created, id limit %(limit)s for update skip locked
     )
     returning {COLUMNS}
@@ -180,9 +181,11 @@ class PostgresStore:
         lease: float,
         limit: int,
         ids: Collection[str] | None = None,
+        working: Collection[str] = (),
     ) -> list[Invocation]:
         wanted = None if ids is None else [inked(id) for id in ids]
         values = {"worker": inked(worker), "lease": lease, "limit": limit, "ids": wanted}
+        values["working"] = [inked(id) for id in working]
         try:
             rows = await self._rows(CLAIM, {**values, **_of(gateway)}, again=False)
         except StoreUnavailable:

@@ -142,10 +142,10 @@ class SqliteStore:
         lease: float,
         limit: int,
         ids: Collection[str] | None = None,
+        working: Collection[str] = (),
     ) -> list[Invocation]:
-        return await self._write(
-            lambda db: runs.claim(db, worker, gateway, lease, limit, ids, time.time())
-        )
+        claim = runs.Claim(worker, gateway, lease, limit, ids, working)
+        return await self._write(lambda db: runs.claim(db, claim, time.time()))
 
     async def renew(self, worker: str, *, lease: float) -> set[str]:
         return await self._write(lambda db: runs.renew(db, worker, lease, time.time()))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 from relay_lite.sqlite_reads import FREE, find, invocations
 from relay_lite.sqlite_rows import dumped, name, named, names, of_gateway, progress_of
 from relay_lite.store import Conflict, Gateway, Invocation, Order, TooMany
 
 __all__ = [
+    "Claim",
     "cancel",
     "claim",
     "create",
@@ -27,6 +28,18 @@ __all__ = [
 ]
 
 EVENT = "INSERT INTO event (run, sequence, type, status, data) VALUES (?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who wants which runs; the fields are those of `Store.claim`."""
+
+    worker: str
+    gateway: Gateway
+    lease: float
+    limit: int
+    ids: Collection[str] | None
+    working: Collection[str]
 
 
 def create(db: sqlite3.Connection, order: Order, limit: int, now: float) -> tuple[Invocation, bool]:
@@ -155,20 +168,15 @@ def _remove(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
         db.execute(f"DELETE FROM {source} IN (SELECT value FROM json_each(?))", (dumped(numbers),))
 
 
-def claim(
-    db: sqlite3.Connection,
-    worker: str,
-    gateway: Gateway,
-    lease: float,
-    limit: int,
-    ids: Collection[str] | None,
-    now: float,
-) -> list[Invocation]:
-    chosen = "" if ids is None else "AND id IN (SELECT value FROM json_each(?))"
-    wanted = () if ids is None else (names(ids),)
+def claim(db: sqlite3.Connection, claim: Claim, now: float) -> list[Invocation]:
+    chosen = "" if claim.ids is None else "AND id IN (SELECT value FROM json_each(?))"
+    wanted = () if claim.ids is None else (names(claim.ids),)
+    worker = named(claim.worker)
     rows = db.execute(
-        f"SELECT number FROM run WHERE {FREE} {chosen} ORDER BY created, number LIMIT ?",
-        (*of_gateway(gateway), now, *wanted, limit),
+        f"SELECT number FROM run WHERE {FREE} {chosen} AND"
+        " (worker IS NOT ? OR id NOT IN (SELECT value FROM json_each(?)))"
+        " ORDER BY created, number LIMIT ?",
+        (*of_gateway(claim.gateway), now, *wanted, worker, names(claim.working), claim.limit),
     ).fetchall()
     if not rows:
         return []
@@ -176,7 +184,7 @@ def claim(
     db.execute(
         "UPDATE run SET worker = ?, leased = ?, epoch = epoch + 1"
         " WHERE number IN (SELECT value FROM json_each(?))",
-        (named(worker), now + lease, numbers),
+        (worker, now + claim.lease, numbers),
     )
     return invocations(
         db,

@@ -255,11 +255,13 @@ class Store(Protocol):
         lease: float,
         limit: int,
         ids: Collection[str] | None = None,
+        working: Collection[str] = (),
     ) -> list[Invocation]:
         """Take runs of this gateway that nobody holds and that have not ended, or are `owed`.
 
         Oldest first, of `ids` alone where given. Each comes back with a higher epoch, this worker
-        and a lease of so many seconds.
+        and a lease of so many seconds. working: runs that this worker has in hand; those that it
+        holds stay as they are though their lease ran out, since it would only fence itself.
         """
         ...
 

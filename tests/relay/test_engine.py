@@ -211,6 +211,34 @@ async def test_a_living_worker_keeps_its_runs(start: StartEngine, provider: Prov
     assert (await until(second, "inv_1", "completed")).epoch == 1
 
 
+async def test_a_process_that_stood_still_does_not_take_its_runs_from_itself(
+    start: StartEngine, provider: Provider
+) -> None:
+    """A cell may hold the interpreter's lock for longer than a lease: nothing is renewed then."""
+    engine = await start(terms=Terms(lease=60))  # so the next renewal is later than all of this
+    await engine.submit(order("inv_1"))
+    await until(engine, "inv_1", "running")
+    await engine.store.renew(engine.worker, lease=-1)
+    await engine.submit(order("inv_2"))  # a claim would take the older one with it
+    await until(engine, "inv_2", "running")
+    provider.go.set()
+    assert (await until(engine, "inv_1", "completed")).epoch == 1
+    assert provider.followed == provider.cancelled == []
+
+
+async def test_a_run_that_its_worker_lost_sight_of_is_begun_again(
+    start: StartEngine, provider: Provider
+) -> None:
+    """As after a claim whose answer was lost: the store says whose it is, and nobody works."""
+    provider.go.set()
+    engine = await start(works=False)
+    await engine.submit(order())
+    lost = {"lease": -1, "limit": 1, "ids": ["inv_1"]}
+    assert await engine.store.claim(engine.worker, HERE, **lost)
+    await engine.take("inv_1")
+    assert (await until(engine, "inv_1", "completed")).epoch == 2
+
+
 @pytest.mark.parametrize("other", [Gateway("elsewhere", "key"), Gateway(HERE.identity, "other")])
 async def test_a_relay_of_another_gateway_or_key_leaves_runs_alone(
     start: StartEngine, provider: Provider, other: Gateway

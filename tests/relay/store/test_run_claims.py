@@ -23,6 +23,8 @@ from tests.relay.store.orders import (
 pytestmark = pytest.mark.anyio
 
 SOON = 0.05
+GONE = -1.0
+"""A lease that ran out a second ago."""
 
 
 async def claim(store: Store, worker: str = "w", *, lease: float = LEASE, limit: int = 100):
@@ -106,6 +108,36 @@ async def test_a_renewal_leaves_what_the_worker_knows_as_it_is(store: Store) -> 
     assert await store.renew("w", lease=LEASE) == {run.id}
     await store.append(run.id, run.epoch, deltas("a"), after=1)
     assert await claim(store, "other") == []
+
+
+async def test_a_worker_takes_no_run_from_itself_that_it_works_on(store: Store) -> None:
+    """However late its renewal is: its own writing goes on, and the others' claims."""
+    mine = await held(store, worker="w")
+    await store.renew("w", lease=GONE)
+    other = await create(store)
+    found = await store.claim("w", GATEWAY, lease=LEASE, limit=10, working=[mine.id])
+    assert [run.id for run in found] == [other.id]
+    chosen = {"ids": [mine.id], "working": [mine.id, "inv_none"]}
+    assert await store.claim("w", GATEWAY, lease=LEASE, limit=10, **chosen) == []
+    await store.append(mine.id, mine.epoch, deltas("a"), after=1)
+    assert [run.id for run in await claim(store, "heir")] == [mine.id]
+
+
+async def test_a_worker_takes_back_a_run_of_its_own_that_it_lost_sight_of(store: Store) -> None:
+    lost = await held(store, worker="w")
+    await store.renew("w", lease=GONE)
+    (found,) = await claim(store, "w")
+    assert (found.id, found.epoch) == (lost.id, lost.epoch + 1)
+
+
+async def test_a_worker_takes_what_it_works_on_and_does_not_hold_any_more(store: Store) -> None:
+    """Its work was fenced by then: cancelled, or taken over by somebody who died."""
+    owed, taken_over = await owing(store, worker="w"), await held(store, worker="w")
+    await store.release("w", [taken_over.id])
+    await claim(store, "dead", limit=2)
+    await store.renew("dead", lease=GONE)
+    found = await store.claim("w", GATEWAY, lease=LEASE, limit=10, working=[owed, taken_over.id])
+    assert [run.id for run in found] == [owed, taken_over.id]
 
 
 async def test_what_is_given_back_can_be_claimed_at_once(store: Store) -> None:
@@ -215,8 +247,8 @@ async def test_a_cancel_is_owed_where_an_upstream_run_may_exist(
     assert [found.id for found in await claim(store)] == ([run.id] if owed else [])
 
 
-async def owing(store: Store) -> str:
-    run = await held(store)
+async def owing(store: Store, worker: str = "worker-1") -> str:
+    run = await held(store, worker=worker)
     progress = Progress(1, submitting=True)
     await store.append(run.id, run.epoch, deltas("a"), after=1, progress=progress)
     await store.cancel(run.id)
