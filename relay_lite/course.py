@@ -1,6 +1,7 @@
 """One run while it is worked on: what it may take, what it has said, what it has cost.
 
-Rule: a bound is looked at whenever something was written down, and whoever passes it ends the run.
+Rules: a bound is looked at whenever something was written down, and whoever passes it ends the run.
+The wall clock is asked once, for how old a run is that another worker began: it can be set.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ LARGEST_NUMBER = 2**53
 KNOWN_SECONDS = 7 * 86_400.0
 """How long what was found out about a gateway is believed: gateways are upgraded."""
 STORE_SECONDS = 0.5
+LEAST_SECONDS = 1.0
+"""Of a call to the gateway, also where no time is left: what it says then decides the end."""
 
 T = TypeVar("T")
 
@@ -94,6 +97,9 @@ class Course:
         self.fenced = False  # found out by a submission that nobody waited for
         self.resubmissions = 0
         self.began = time.monotonic()
+        self.over = False  # the response has ended: it is fetched, and no time bounds it now
+        submitted = self.progress.submitted
+        self._taken = None if submitted is None else self.began - max(time.time() - submitted, 0.0)
         self._asked = self.began  # for prices, the last time
         self._numbered = True
 
@@ -111,14 +117,23 @@ class Course:
         return self.upstream.client.known(self.model)
 
     @property
+    def age(self) -> float | None:
+        """Seconds since the gateway took the run; None where it has not."""
+        return None if self._taken is None else time.monotonic() - self._taken
+
+    @property
     def left(self) -> float:
         """Seconds until the run's time is over; at least the grace, for one just taken over."""
-        submitted = self.progress.submitted
         passed = time.monotonic() - self.began
-        if submitted is None:
+        if self.age is None:
             return self.limits.run_seconds - passed
         grace = min(self.pace.grace, self.limits.run_seconds) - passed
-        return max(self.limits.run_seconds - (time.time() - submitted), grace)
+        return max(self.limits.run_seconds - self.age, grace)
+
+    @property
+    def allowance(self) -> float:
+        """Seconds that a call for the run may take: all that is left, and never none."""
+        return max(self.left, LEAST_SECONDS)
 
     @property
     def spent(self) -> Spent:
@@ -173,8 +188,14 @@ class Course:
         running = self.hold.status == "running"
         return [] if running else [Draft("status", {"mode": self.mode})]
 
+    def taken(self) -> float:
+        """The gateway has taken the run, now: when, by the wall clock, for the log."""
+        self._taken = time.monotonic()
+        return time.time()
+
     def restart(self) -> None:
         """The gateway begins anew."""
+        self._taken = None
         self.cursor, self._numbered = None, True
         self.seen_id = self.way = None
         self.telling.restart()
@@ -205,7 +226,7 @@ class Course:
                 "keeps; what it has is kept.",
                 stops=True,
             )
-        if self.left <= 0:
+        if self.left <= 0 and not self.over:
             raise Failed(
                 "timed_out",
                 f"The run took longer than its {self.limits.run_seconds:,.0f} s; "

@@ -27,6 +27,7 @@ REPAIR_SECONDS = 120.0
 
 async def finish(course: Course, answer: Answer) -> None:
     """Write the end of the run. Raises Failed where the response is none."""
+    course.over = True
     answer = await _not_hollow(course, answer)
     response = kept_response(answer.raw)
     spent = _spent(course, answer)

@@ -2,8 +2,9 @@
 
 Rules: the cursor and the events it stands for are written in one append. A stream that breaks is
 taken up again at the cursor, twice without progress, and then the response is fetched again and
-again. What is fetched is the truth. A run whose id is saved is never submitted again, except a
-plain stream at a gateway that costs nothing.
+again. What is fetched is the truth, so a run whose time is over is looked at before it is given up.
+A run whose id is saved is never submitted again, except a plain stream at a gateway that costs
+nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +34,16 @@ MOST_RESTARTS = 3
 
 async def followed(course: Course) -> Answer:
     """The response as it ended, from wherever the log says the run stands."""
+    try:
+        return await _followed(course)
+    except Failed as end:
+        answer = await _ended_anyway(course) if end.code == "timed_out" else None
+        if answer is None:
+            raise
+        return answer
+
+
+async def _followed(course: Course) -> Answer:
     taken_over = course.progress.way is not None
     restarts = 0
     while True:
@@ -55,8 +66,28 @@ async def followed(course: Course) -> Answer:
 
 async def look(course: Course) -> Answer:
     """The response as the gateway has it now. Raises GatewayError."""
-    seconds = max(min(course.pace.call, course.left), 1.0)
+    return await _look(course, min(course.pace.call, course.allowance))
+
+
+async def _look(course: Course, seconds: float) -> Answer:
     return await course.upstream.client.retrieve(course.seen_id or "", timeout=seconds)
+
+
+async def _ended_anyway(course: Course) -> Answer | None:
+    """What the gateway has of a run that is followed no more, if it has ended there.
+
+    Of a plain stream only what ended well: there the end of our reading may have been its failure.
+    """
+    if course.seen_id is None:
+        return None
+    try:
+        answer = await _look(course, course.pace.call)
+    except errors.KitError:
+        return None
+    if course.way == "plain":
+        good = answer.status in ("completed", "incomplete") and answer.text
+        return answer if good else None
+    return None if answer.status in PENDING else answer
 
 
 async def _submitted(course: Course) -> Answer | None:
@@ -128,7 +159,7 @@ async def _resumed(course: Course) -> Answer | None:
         stream = course.upstream.client.resume(
             course.seen_id or "",
             starting_after=before,
-            timeout=course.left,
+            timeout=course.allowance,
             idle=course.pace.silence,
         )
         try:
@@ -207,8 +238,7 @@ async def _tell_progress(course: Course, answer: Answer) -> None:
 
 def _is_young(course: Course) -> bool:
     """Whether the id may be too new to be known: gateways write it down behind their answer."""
-    submitted = course.progress.submitted
-    return submitted is not None and time.time() - submitted < course.pace.young
+    return course.age is not None and course.age < course.pace.young
 
 
 def _given_up(error: errors.GatewayError) -> Failed:
@@ -218,18 +248,6 @@ def _given_up(error: errors.GatewayError) -> Failed:
 
 
 # -- plain streams -------------------------------------------------------------------------------
-
-
-async def _ended_anyway(course: Course) -> Answer | None:
-    """What a gateway has of a plain stream that nobody reads any more, if it ended well."""
-    if course.seen_id is None:
-        return None
-    try:
-        answer = await look(course)
-    except errors.KitError:
-        return None
-    good = answer.status in ("completed", "incomplete") and answer.text
-    return answer if good else None
 
 
 async def _restart(course: Course, taken_over: bool, restarts: int) -> None:

@@ -8,7 +8,6 @@ it is never sent again by itself, except where that costs nothing or the relay w
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -164,8 +163,8 @@ async def _send(course: Course, body: dict[str, Any], told: list[dict[str, Any]]
     stream = course.upstream.client.create(
         body,
         headers={"Idempotency-Key": f"{course.hold.invocation.id}-{attempt}"},
-        timeout=course.left,
-        idle=course.pace.plain_silence if streamed else course.left,
+        timeout=course.allowance,
+        idle=course.pace.plain_silence if streamed else course.allowance,
     )
     try:
         async for events in stream.batches():
@@ -196,7 +195,7 @@ async def _accept(course: Course, events: list[Event]) -> None:
         submitting=False,
         upstream_id=id,
         way=way,
-        submitted=time.time(),
+        submitted=course.taken(),
         cursor=course.cursor if way == "background" else None,
     )
     await course.learn(way)
