@@ -216,7 +216,7 @@ async def _polled(course: Course) -> Answer:
             if time.monotonic() - refused_key > course.pace.refused_key:
                 raise
         except errors.GatewayError as error:
-            wait = max(pause, error.retry_after or 0.0)
+            wait = max(pause, min(error.retry_after or 0.0, course.pace.longest_wait))
         else:
             if answer.status not in PENDING:
                 return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from typing import Any
@@ -92,3 +93,11 @@ async def test_a_gateway_that_cannot_be_asked_at_the_end_is_told_to_stop(desk: D
     run = await taken_over_too_late(desk, there, way="poll")
     assert (run.status, run.result.error_code) == ("failed", "timed_out")
     assert there.cancels == ["/responses/resp_1/cancel"]
+
+
+async def test_a_gateway_that_wants_an_hour_of_peace_is_looked_at_all_the_same(desk: Desk) -> None:
+    there = Scripted(way="poll", polls=[refused(503, Retry_After="3600")] * 3)
+    async with asyncio.timeout(60):
+        run = await desk.work(there.upstream())
+    assert (run.status, run.result.output_text) == ("completed", TEXT)
+    assert len(there.gets) == 4
