@@ -1,7 +1,8 @@
 """From a response that has ended to the end of the run.
 
 Rules: the response as it ended is the truth, and the log is brought up to it. What is missing of
-what was asked for is said in a warning; an answer that is none is a failure.
+what was asked for is said in a warning; an answer that is none is a failure. Time and money are
+bounds of a run that goes on: a complete answer is kept though it took more.
 """
 
 from __future__ import annotations
@@ -30,14 +31,13 @@ async def finish(course: Course, answer: Answer) -> None:
     course.over = True
     answer = await _not_hollow(course, answer)
     response = kept_response(answer.raw)
-    spent = _spent(course, answer)
+    if drafts := course.telling.read(answer):
+        # not by course.log: the gateway is done and has to be paid, so there is nothing to stop
+        await course.hold.write(*drafts, status="running")
+    spent = _spent(course, answer)  # with the searches that were read just now
     if answer.status in ("failed", "cancelled"):
-        drafts = course.telling.read(answer)
-        await course.log(drafts, "running" if drafts else None)
         raise _with(failed_response(answer.raw), response, spent)
-    drafts = course.telling.read(answer)
     try:
-        await course.log(drafts, "running" if drafts else None)
         text, spent = await _text(course, answer, spent)
     except Failed as end:
         raise _with(end, response, spent) from None

@@ -9,7 +9,7 @@ import pytest
 
 from relay_lite.spending import Prices, estimate, prices_in
 from tests.relay.research.conftest import Desk
-from tests.relay.research.scripted import ITEMS, PRICES, Scripted, searched
+from tests.relay.research.scripted import ITEMS, PRICES, TEXT, USAGE, Scripted, searched
 
 pytestmark = pytest.mark.anyio
 
@@ -43,6 +43,38 @@ async def test_what_the_gateway_says_of_the_cost_is_the_truth(desk: Desk) -> Non
     await desk.work(Scripted(final=final).upstream())
     [usage] = await desk.said("usage")
     assert (usage["cost_usd"], usage["estimate"]) == (0.75, False)
+
+
+async def test_searches_of_a_run_that_is_fetched_whole_are_in_its_cost(desk: Desk) -> None:
+    await desk.work(Scripted(way="poll", items=BUSY).upstream())
+    [usage] = await desk.said("usage")
+    assert usage["searches"] == len(await desk.said("search")) == 41
+    assert usage["cost_usd"] == pytest.approx(1000 * 1e-5 + 200 * 4e-5 + 41 * 0.01)
+
+
+async def test_searches_of_a_fetched_run_that_failed_are_in_its_cost(desk: Desk) -> None:
+    await desk.work(Scripted(way="poll", items=BUSY, final={"status": "failed"}).upstream())
+    assert [one["searches"] for one in await desk.said("usage")] == [41]
+
+
+@pytest.mark.parametrize("cost", [0.24, 1.5], ids=["within-budget", "over-budget"])
+async def test_an_answer_that_is_complete_is_kept_whatever_the_estimate_says(
+    desk: Desk, cost: float
+) -> None:
+    """By rule of thumb it is over the budget; but the work is done, and paid for."""
+    there = Scripted(way="poll", items=BUSY, final={"usage": {**USAGE, "cost": cost}})
+    run = await desk.work(there.upstream(), budget_usd=0.5)
+    assert (run.status, run.result.output_text) == ("completed", TEXT)
+    assert there.cancels == []
+    [usage] = await desk.said("usage")
+    assert (usage["cost_usd"], usage["estimate"]) == (cost, False)
+
+
+async def test_a_response_that_failed_is_not_called_a_run_over_its_budget(desk: Desk) -> None:
+    there = Scripted(way="poll", items=BUSY, final={"status": "failed"})
+    run = await desk.work(there.upstream(), budget_usd=0.5)
+    assert (run.status, run.result.error_code) == ("failed", "upstream_error")
+    assert there.cancels == []
 
 
 @pytest.mark.parametrize("models", [[], [{**PRICES, "model_info": {}}]])

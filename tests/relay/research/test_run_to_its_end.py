@@ -7,8 +7,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from relay_lite.research import Limits
-from tests.relay.research.conftest import Desk
+from relay_lite.research import Limits, conduct
+from relay_lite.store import Progress
+from tests.relay.research.conftest import QUICK, Desk
 from tests.relay.research.scripted import TEXT, USAGE, Json, Scripted, refused
 
 pytestmark = pytest.mark.anyio
@@ -197,3 +198,25 @@ async def test_a_run_over_its_time_is_stopped_at_the_gateway_too(desk: Desk) -> 
     run = await desk.work(there.upstream(), Limits(run_seconds=0.2))
     assert (run.status, run.result.error_code) == ("failed", "timed_out")
     assert there.cancels == ["/responses/resp_1/cancel"]
+
+
+async def test_an_answer_that_is_complete_is_kept_though_the_time_is_over(desk: Desk) -> None:
+    """Found by whoever takes the run over, too late; but the work is done, and paid for."""
+    there = Scripted(way="poll")
+    await desk.order()
+    sent = Progress(attempt=1, upstream_id="resp_1", way="poll", submitted=1.0)
+    await (await desk.claim("w1")).write(status="queued", progress=sent)
+    await desk.store.release("w1")
+    await conduct(await desk.claim("w2"), there.upstream(), Limits(run_seconds=0.0), QUICK)
+    run = await desk.now()
+    assert (run.status, run.result.output_text) == ("completed", TEXT)
+    assert there.cancels == []
+
+
+async def test_a_complete_answer_over_the_bound_is_cut_and_not_cancelled(desk: Desk) -> None:
+    there = Scripted(way="poll")
+    run = await desk.work(there.upstream(), Limits(max_stream_bytes=30))
+    assert (run.status, run.result.error_code) == ("failed", "too_large")
+    assert TEXT.startswith(text := await desk.text())
+    assert 27 <= len(text.encode()) <= 30
+    assert there.cancels == []
