@@ -31,7 +31,7 @@ from kit.relay.spent import spent
 from kit.relay.view import RunEvent, View
 from kit.secret import Secret
 
-__all__ = ["NOT_SENT", "AsyncRun", "Desk", "begin", "not_sent"]
+__all__ = ["NOT_SENT", "NOT_TAKEN", "AsyncRun", "Desk", "begin", "not_sent"]
 
 HANDED_OVER_SECONDS = 5.0
 NOT_SENT = "not sent"
@@ -63,7 +63,7 @@ async def begin(desk: Desk, arguments: Wire, *, relay: str, gateway: str) -> Asy
     run = AsyncRun(desk, entry)
     try:
         await run.post()
-    except _NOT_TAKEN:
+    except NOT_TAKEN:
         desk.book.forget(entry)
         raise
     except errors.GatewayError as error:
@@ -72,10 +72,11 @@ async def begin(desk: Desk, arguments: Wire, *, relay: str, gateway: str) -> Asy
     return run
 
 
-_NOT_TAKEN = (
+NOT_TAKEN = (
     *(errors.InputError, errors.ConfigError),
     *(errors.ConnectionFailed, errors.AuthenticationFailed),
 )
+"""Errors of a start behind which no run can exist."""
 
 
 class AsyncRun:

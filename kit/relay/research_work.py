@@ -16,7 +16,7 @@ from kit import errors
 from kit.gateway.events import Wire
 from kit.relay.contracts import Format, ResearchArguments
 from kit.relay.glance import glance_line
-from kit.relay.handle import AsyncRun
+from kit.relay.handle import NOT_TAKEN, AsyncRun
 from kit.relay.research_tool import NAME, TOOL, research_arguments
 from kit.relay.run import Run
 from kit.tools.outputs import error_output
@@ -35,7 +35,7 @@ class ResearchWork:
     """`start` begins a run from its arguments; `quote` is what to ask before it, None for free.
 
     budget: US dollars of all runs together. Under one they go one after the other, each with what
-    the ones before have left.
+    the ones before have left: of one that may have begun and whose cost is not known, nothing.
     """
 
     def __init__(
@@ -63,20 +63,28 @@ class ResearchWork:
 
     async def run(self, arguments: ResearchArguments, ongoing: Ongoing) -> Outcome:
         if self._left is None:
-            return await self._run(arguments.document(), ongoing)
+            return await self._see_through(await self._begin(arguments.document()), ongoing)
         async with self._turn:
             if self._left < SMALLEST_BUDGET:
                 said = "The budget is used up. Answer with what you have."
                 return Outcome(error_output("limit", said), "limit")
-            outcome = await self._run({**arguments.document(), "budget_usd": self._left}, ongoing)
-            self._left -= self._left if outcome.cost is None else outcome.cost
+            given, self._left = self._left, 0.0  # a start that fails may have begun all the same
+            try:
+                inner = await self._begin({**arguments.document(), "budget_usd": given})
+            except NOT_TAKEN:
+                self._left = given
+                raise
+            outcome = await self._see_through(inner, ongoing)
+            self._left = 0.0 if outcome.cost is None else given - outcome.cost
             return outcome
 
-    async def _run(self, arguments: Wire, ongoing: Ongoing) -> Outcome:
+    async def _begin(self, arguments: Wire) -> AsyncRun:
         try:
-            inner = await self._start(arguments)
+            return await self._start(arguments)
         except errors.InputError as error:  # the model's part was checked: this is the caller's
             raise errors.ConfigError(_of_the_caller(str(error))) from None
+
+    async def _see_through(self, inner: AsyncRun, ongoing: Ongoing) -> Outcome:
         ongoing.begun(Run(inner))
         async with aclosing(inner.follow()) as lists:
             async for events in lists:

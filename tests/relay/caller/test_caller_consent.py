@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import sys
 import threading
@@ -360,3 +361,60 @@ def test_runs_under_one_budget_share_it() -> None:
     outcomes = asyncio.run(all_at_once())
     assert budgets == [0.5, pytest.approx(0.3), pytest.approx(0.1)]
     assert [one.error for one in outcomes] == [None, None, None, "limit"]
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (errors.ConnectionBroken("It may have begun all the same."), None),
+        (errors.TimedOut("It may have begun all the same."), None),
+        (errors.ServerFailed("It may have begun all the same.", status=503), None),
+        (errors.ConnectionFailed("No relay answers."), 2.0),
+        (errors.AuthenticationFailed("The relay does not allow this."), 2.0),
+        (errors.InputError("The relay refuses this."), 2.0),
+    ],
+    ids=lambda one: type(one).__name__ if isinstance(one, Exception) else "",
+)
+def test_a_start_that_may_have_begun_takes_the_budget_and_one_that_was_refused_does_not(
+    error: errors.KitError, left: float | None
+) -> None:
+    """Left, the next run gets it; taken, there is no next run."""
+    budgets: list[float] = []
+
+    async def start(arguments: Any) -> Any:
+        budgets.append(arguments["budget_usd"])
+        raise error
+
+    assert [one.error for one in asyncio.run(_twice(start))] == ([] if left else ["limit"])
+    assert budgets == ([2.0, left] if left else [2.0])
+
+
+@pytest.mark.parametrize("lost", [errors.ConfigError("Another key."), errors.NotFound("Gone.")])
+def test_a_run_that_is_lost_on_the_way_has_taken_the_budget(lost: errors.KitError) -> None:
+    """It had begun, so that no error behind that is a refusal."""
+
+    class Lost:
+        async def follow(self) -> AsyncGenerator[list[Any], None]:
+            yield []
+            raise lost
+
+    async def start(arguments: Any) -> Any:
+        return Lost()
+
+    assert [one.error for one in asyncio.run(_twice(start))] == ["limit"]
+
+
+async def _twice(start: Any) -> list[Outcome]:
+    """What two calls under one budget of two dollars led to, where they led to anything."""
+
+    async def free(arguments: Any) -> None:
+        return None
+
+    work = ResearchWork(start, free, budget=2.0)
+    asked = work.arguments('{"research_question": "x"}')
+    ongoing = SimpleNamespace(begun=lambda run: None, news=lambda event: None)
+    outcomes: list[Outcome] = []
+    for _ in range(2):
+        with contextlib.suppress(errors.KitError):
+            outcomes.append(await work.run(asked, cast(Any, ongoing)))
+    return outcomes
