@@ -1,8 +1,8 @@
 """`{{name}}` in a prompt becomes the variable's value; nothing else in the prompt changes.
 
 Single braces, `{{a.b}}` and `{{1 + 1}}` stay as they are, because prompts are full of code and
-JSON. What goes in is bounded, and a note says what was cut. pandas is recognised only where the
-user has imported it already.
+JSON; of what was meant as Python a note says so. What goes in is bounded, and a note says what was
+cut. pandas is recognised only where the user has imported it already.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from kit.errors import InputError
 from kit.notebook.arguments import nearest
+from kit.notebook.expressions import is_meant, note_of
 
 __all__ = ["FRAME_LIMIT", "TEXT_LIMIT", "Filled", "fill"]
 
@@ -31,12 +32,16 @@ _CELL_LIMIT = 200
 _COLUMNS_SHOWN = 60
 _ROWS_SHOWN = 50
 
-_PLACE = re.compile(r"\\\{\{|\{\{\s*(?P<name>[^\W\d]\w*)\s*\}\}")
+# Of what is no plain name only the opening braces are taken: a name may stand further inside.
+_PLACE = re.compile(
+    r"\\\{\{|\{\{\s*(?P<name>[^\W\d]\w*)\s*\}\}"
+    r"|\{\{(?=(?P<other>[^\S\n]*[^\W\d][^\n]{0,300}?)\}\})"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A prompt with its values in it, and a note for each value that was cut."""
+    """A prompt with its values in it, and notes: what was cut, and what was not filled in."""
 
     text: str
     notes: tuple[str, ...] = ()
@@ -48,9 +53,12 @@ def fill(template: str, variables: Mapping[str, Any]) -> Filled:
     Raises InputError for an unknown name, and for a value that will not become text.
     """
     notes: dict[str, str] = {}
+    expressions: list[str] = []
 
     def value_at(match: re.Match[str]) -> str:
-        name = match["name"]
+        name, other = match["name"], match["other"]
+        if other is not None and is_meant(other, variables):
+            expressions.append(other)
         if name is None:
             return "{{"
         if name not in variables:
@@ -60,7 +68,9 @@ def fill(template: str, variables: Mapping[str, Any]) -> Filled:
             notes[name] = note
         return text
 
-    return Filled(_PLACE.sub(value_at, template), tuple(notes.values()))
+    text = _PLACE.sub(value_at, template)
+    unfilled = note_of(expressions)
+    return Filled(text, (*notes.values(), *([unfilled] if unfilled else [])))
 
 
 def _unknown(name: str, variables: Mapping[str, Any]) -> str:

@@ -66,6 +66,72 @@ def test_everything_else_stays(text):
 
 
 @pytest.mark.parametrize(
+    ("inside", "suggested"),
+    [
+        ("orders.describe()", "value = orders.describe()"),
+        (" orders[0] ", "value = orders[0]"),
+        ('orders["v"]', 'value = orders["v"]'),
+        ("orders + 1", "value = orders + 1"),
+        ("len(orders)", "value = len(orders)"),
+        ("orders if orders else 0", "value = orders if orders else 0"),
+    ],
+)
+def test_an_expression_stays_and_a_note_says_so(inside, suggested):
+    filled = fill(f"Look: {{{{{inside}}}}}", {"orders": [1]})
+    assert filled.text == f"Look: {{{{{inside}}}}}"
+    (note,) = filled.notes
+    assert note == (
+        f"{{{{{inside.strip()}}}}} was sent as it is: only names of variables are filled in. "
+        f"Give it a name first: {suggested}, then {{{{value}}}}."
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ user.name }}",
+        "{{ orders | length }}",
+        "{{ orders.first | upper }}",
+        "{{ orders.items | join(', ') }}",
+        "{{ loop.index }}",
+        "{{ len | x }}",
+        "{{ orders is defined }}",
+        "{{ orders\n.x }}",
+        "{{#orders}}",
+        "{{1 + 1}}",
+        "{{print.x}}",
+        "{{orders.}}",
+        r"\{{orders.x}}",
+        "{{orders.x",
+        "{{orders['\\d'] bad}}",
+    ],
+)
+def test_a_template_of_something_else_has_no_note(text):
+    assert fill(text, {"orders": [1]}).notes == ()
+
+
+def test_many_expressions_have_one_note():
+    text = " ".join(f"{{{{orders[{n}]}}}}" for n in (0, 1, 1, 2, 3))
+    (note,) = fill(text, {"orders": [1]}).notes
+    assert note.startswith("{{orders[0]}} and 3 more were sent as they are: ")
+
+
+def test_a_long_expression_is_named_by_its_beginning():
+    (note,) = fill(f"{{{{orders[{'1 + ' * 50}1]}}}}", {"orders": [1]}).notes
+    assert len(note) < 300
+    assert "…" in note
+
+
+def test_what_a_value_holds_is_no_expression():
+    assert fill("{{orders}}", {"orders": "{{orders.x}}"}).notes == ()
+
+
+def test_an_unlucky_expression_warns_of_nothing():
+    (note,) = fill(r"{{orders['\d']}}", {"orders": [1]}).notes
+    assert "was sent as it is" in note
+
+
+@pytest.mark.parametrize(
     ("template", "expected"),
     [
         (r"\{{name}}", "{{name}}"),
