@@ -7,8 +7,6 @@ cut. pandas is recognised only where the user has imported it already.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import sys
@@ -19,6 +17,7 @@ from typing import Any
 from kit.errors import InputError
 from kit.notebook.arguments import nearest
 from kit.notebook.expressions import is_meant, note_of
+from kit.tools.table import csv_lines
 
 __all__ = ["FRAME_LIMIT", "TEXT_LIMIT", "Filled", "fill"]
 
@@ -100,7 +99,8 @@ def _as_text(name: str, value: Any) -> tuple[str, str | None]:
     if pandas is not None and isinstance(value, pandas.DataFrame):
         return _frame(name, value)
     if pandas is not None and isinstance(value, pandas.Series):
-        return _frame(name, value.to_frame(value.name if value.name is not None else "value"))
+        column = "value" if value.name is None else value.name
+        return _frame(name, value.to_frame(column), kind="Series")
     answer = sys.modules.get("kit.gateway.answer")
     if answer is not None and isinstance(value, answer.Answer):
         return _cut(name, value.text)
@@ -123,16 +123,22 @@ def _cut(name: str, text: str) -> tuple[str, str | None]:
     return text[:TEXT_LIMIT], note
 
 
-def _frame(name: str, frame: Any) -> tuple[str, str | None]:
+def _frame(name: str, given: Any, kind: str = "DataFrame") -> tuple[str, str | None]:
     """Shape, column types and the first rows as CSV, within FRAME_LIMIT characters."""
-    rows, columns = frame.shape
-    shown = frame.iloc[:_ROWS_SHOWN, :_COLUMNS_SHOWN]
+    rows, columns = given.shape
+    shown = given.iloc[:_ROWS_SHOWN, :_COLUMNS_SHOWN]
     types = ", ".join(
-        f"{_cell(column)}: {kind}" for column, kind in zip(shown.columns, shown.dtypes, strict=True)
+        f"{_short(str(column))}: {dtype}"
+        for column, dtype in zip(shown.columns, shown.dtypes, strict=True)
     )
-    head = f"DataFrame of {rows:,} rows and {columns:,} columns\ncolumns: {types}"
-    head = head[: FRAME_LIMIT // 2]
-    body, sent = _fitting(_csv_lines(shown), FRAME_LIMIT - len(head) - 150)
+    shape = _count(rows, "row")
+    if kind == "DataFrame":
+        shape += f" and {_count(columns, 'column')}"
+    head = f"{kind} of {shape}\ncolumns: {types}"[: FRAME_LIMIT // 2]
+    has_long = _has_long_cells(shown)
+    keeps_index = type(shown.index).__name__ != "RangeIndex" or shown.index.name is not None
+    lines = csv_lines(_with_short_cells(shown) if has_long else shown, index=keeps_index)
+    body, sent = _fitting(lines, len(lines) - len(shown), FRAME_LIMIT - len(head) - 150)
     cut = [
         *([f"the first {sent:,} of {rows:,} rows"] if sent < rows else []),
         *(
@@ -140,7 +146,7 @@ def _frame(name: str, frame: Any) -> tuple[str, str | None]:
             if shown.shape[1] < columns
             else []
         ),
-        *(["long cells shortened"] if _has_long_cells(shown) else []),
+        *(["long cells shortened"] if has_long else []),
     ]
     if not cut:
         return f"{head}\n\n{body}", None
@@ -148,35 +154,46 @@ def _frame(name: str, frame: Any) -> tuple[str, str | None]:
     return f"{head}\n\n{body}\n({summary})", f"{{{{{name}}}}} was sent in part: {summary}."
 
 
-def _csv_lines(frame: Any) -> list[str]:
-    """A header line, then one line a row, long cells shortened."""
-    keeps_index = type(frame.index).__name__ != "RangeIndex"
-    rows = zip(frame.index, frame.itertuples(index=False), strict=True)
-    lines: list[str] = []
-    for index, row in [("", frame.columns), *rows]:
-        buffer = io.StringIO()
-        cells = [*([index] if keeps_index else []), *row]
-        csv.writer(buffer, lineterminator="").writerow([_cell(one) for one in cells])
-        lines.append(buffer.getvalue())
-    return lines
+def _count(number: int, of: str) -> str:
+    return f"{number:,} {of}" if number == 1 else f"{number:,} {of}s"
 
 
 def _has_long_cells(frame: Any) -> bool:
-    rows = [frame.columns, *frame.itertuples(name=None)]
+    labels = [frame.index, frame.columns]
+    parts = [part for one in labels for part in [one.names, *_levels(one)]]
+    rows = [*parts, *frame.itertuples(index=False, name=None)]
     return any(len(str(cell)) > _CELL_LIMIT for row in rows for cell in row)
 
 
-def _cell(value: Any) -> str:
+def _levels(labels: Any) -> list[Any]:
+    return [labels.get_level_values(level) for level in range(labels.nlevels)]
+
+
+def _with_short_cells(frame: Any) -> Any:
+    """The same frame; what is not long keeps its type, so that it is written as elsewhere."""
+    return (
+        frame.map(_cell)
+        .rename(index=_cell, columns=_cell)
+        .rename_axis(index=_cell)
+        .rename_axis(columns=_cell)
+    )
+
+
+def _cell(value: Any) -> Any:
     text = str(value)
+    return value if len(text) <= _CELL_LIMIT else _short(text)
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _CELL_LIMIT else text[: _CELL_LIMIT - 1] + "…"
 
 
-def _fitting(lines: list[str], budget: int) -> tuple[str, int]:
-    """As many lines as fit, and how many of them are rows (the first is the header)."""
+def _fitting(lines: list[str], header: int, budget: int) -> tuple[str, int]:
+    """As many lines as fit, and how many of them are rows, which stand below the header's."""
     kept: list[str] = []
     for line in lines:
         budget -= len(line) + 1
         if budget < 0:
             break
         kept.append(line)
-    return "\n".join(kept), max(0, len(kept) - 1)
+    return "\n".join(kept), max(0, len(kept) - header)

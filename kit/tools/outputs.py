@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from kit.errors import redact
+from kit.tools.table import csv_lines
 
 __all__ = ["LONGEST_OUTPUT", "error_output", "exception_output", "output_of"]
 
@@ -84,7 +85,7 @@ def _frame(frame: Any) -> str:
     head = f"{len(frame):,} rows"
     if len(frame) > FRAME_ROWS:
         head += f", the first {FRAME_ROWS} of them"
-    return f"{head}\n{frame.head(FRAME_ROWS).to_csv()}"
+    return "\n".join([head, *csv_lines(frame.head(FRAME_ROWS)), ""])
 
 
 def _plain(value: Any) -> Any:

@@ -173,6 +173,98 @@ def test_an_index_that_says_something_goes_in():
     assert ",n\na,1\nb,2" in fill("{{frame}}", {"frame": frame}).text
 
 
+ORDERS = pandas.DataFrame(
+    {
+        "region": ["E", "E", "W"],
+        "quarter": [1, 2, 1],
+        "amount": [10.5, 20.0, None],
+        "sent": [pandas.Timestamp("2024-05-01"), pandas.NaT, pandas.NaT],
+        "by": ["Kim", None, "Lee"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "head", "body"),
+    [
+        pytest.param(
+            ORDERS.groupby("region")["amount"].agg(["min", "max"]),
+            "DataFrame of 2 rows and 2 columns\ncolumns: min: float64, max: float64",
+            "region,min,max\nE,10.5,20.0\nW,,",
+            id="groups",
+        ),
+        pytest.param(
+            ORDERS.set_index(["region", "quarter"])[["amount"]],
+            "DataFrame of 3 rows and 1 column\ncolumns: amount: float64",
+            "region,quarter,amount\nE,1,10.5\nE,2,20.0\nW,1,",
+            id="two levels",
+        ),
+        pytest.param(
+            ORDERS.groupby("region").agg({"quarter": ["min", "max"]}),
+            "DataFrame of 2 rows and 2 columns",
+            ",quarter,quarter\n,min,max\nregion,,\nE,1,2\nW,1,1",
+            id="two levels of columns",
+        ),
+        pytest.param(
+            ORDERS.groupby("region")["quarter"].sum(),
+            "Series of 2 rows\ncolumns: quarter: int64",
+            "region,quarter\nE,3\nW,1",
+            id="series",
+        ),
+        pytest.param(
+            pandas.Series([1]),
+            "Series of 1 row\ncolumns: value: int64",
+            "value\n1",
+            id="series without a name",
+        ),
+        pytest.param(
+            pandas.DataFrame({"n": [7]}).rename_axis("id"),
+            "DataFrame of 1 row and 1 column",
+            "id,n\n0,7",
+            id="numbers with a name",
+        ),
+        pytest.param(
+            ORDERS[["amount", "sent", "by"]],
+            "DataFrame of 3 rows and 3 columns",
+            "amount,sent,by\n10.5,2024-05-01,Kim\n20.0,,\n,,Lee",
+            id="missing",
+        ),
+    ],
+)
+def test_a_frame_keeps_its_labels_and_what_is_missing_is_empty(value, head, body):
+    filled = fill("{{value}}", {"value": value})
+    assert filled.text.startswith(head)
+    assert filled.text.endswith(f"\n\n{body}")
+    assert filled.notes == ()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pandas.DataFrame({"n": [1]}, index=["i" * 9_000]),
+        pandas.DataFrame({"n": [1]}, index=pandas.Index([1], name="i" * 9_000)),
+        pandas.DataFrame({"c" * 300: [1]}),
+        pandas.DataFrame({"text": ["t" * 300, None], "sent": [pandas.NaT, pandas.NaT]}),
+    ],
+    ids=["label", "name of the labels", "column", "cell"],
+)
+def test_what_is_long_in_a_frame_is_shortened_and_nothing_is_lost(frame):
+    filled = fill("{{frame}}", {"frame": frame})
+    assert filled.notes == ("{{frame}} was sent in part: long cells shortened.",)
+    assert "…" in filled.text
+    assert "NaN" not in filled.text
+    assert "NaT" not in filled.text
+    assert "None" not in filled.text
+
+
+def test_rows_with_line_breaks_are_counted_as_rows():
+    frame = pandas.DataFrame({("a", "b"): ["one\ntwo" * 20] * 200})
+    filled = fill("{{frame}}", {"frame": frame})
+    assert filled.notes[0].startswith("{{frame}} was sent in part: the first ")
+    sent = int(filled.notes[0].partition("the first ")[2].split()[0])
+    assert filled.text.count("one") == sent * 20
+
+
 @pytest.mark.parametrize(
     "frame",
     [
