@@ -28,14 +28,14 @@ from kit.relay.run import Run
 from kit.relay.view import is_token
 from kit.secret import Secret
 from kit.settings_relay import load_relay
-from kit.tools.outputs import output_of
+from kit.tools import outputs
 
 if TYPE_CHECKING:
     import pandas
 
     from kit.relay.contracts import Format
 
-__all__ = ["clarified", "research", "run", "runs", "standing"]
+__all__ = ["clarified", "left_out", "research", "run", "runs", "standing"]
 
 MOST_LISTED = 100
 MOST_ASKED = 25
@@ -221,7 +221,13 @@ def _entry(one: Any) -> Any:
         with contextlib.suppress(TypeError, RecursionError):  # else it holds what JSON has not
             json.dumps(one)
             return cast(Any, one)
-    return one if isinstance(one, str) else output_of(one)
+    return one if isinstance(one, str) else outputs.output_of(one)
+
+
+def left_out(context: Any) -> str | None:
+    """What alone of one context is sent, for a person to read; None: all of it."""
+    whole = isinstance(context, str | Answer | Run) or isinstance(_entry(context), dict)
+    return None if whole else outputs.left_out(context)
 
 
 def _checked(arguments: Wire) -> Wire:

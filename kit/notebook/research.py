@@ -20,18 +20,20 @@ __all__ = ["COMMANDS", "control_runs", "start"]
 
 def start(commission: Commission, body: str, shell: Any) -> Any:
     """Start what the cell asks for, and show it; the Run. Raises KitError."""
-    from kit.connect_research import research
+    from kit.connect_research import left_out, research
 
     variables = shell.user_ns
     filled = fill(body.replace("\r\n", "\n"), variables)
     question = filled.text.strip()
     if not question:
         raise InputError("The question is empty: write it below %%research.")
+    contexts = [(name, _variable(name, variables)) for name in commission.contexts]
+    parts = {name: left_out(value) for name, value in contexts}
     run = _begun(
         research,
         question,
         format=commission.format,
-        context=[_variable(name, variables) for name in commission.contexts],
+        context=[value for _, value in contexts],
         constraints=commission.constraints,
         system=commission.system,
         budget=commission.budget,
@@ -41,7 +43,8 @@ def start(commission: Commission, body: str, shell: Any) -> Any:
     )
     for name in commission.outputs:
         variables[name] = run
-    for note in filled.notes:
+    cut = (f"--context {name} was sent in part: {part}." for name, part in parts.items() if part)
+    for note in (*filled.notes, *cut):
         print(plain(note))
     _show(run, shell, quiet=commission.quiet, wait=commission.wait)
     return run

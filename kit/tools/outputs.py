@@ -15,7 +15,7 @@ from typing import Any
 from kit.errors import redact
 from kit.tools.table import csv_lines
 
-__all__ = ["LONGEST_OUTPUT", "error_output", "exception_output", "output_of"]
+__all__ = ["LONGEST_OUTPUT", "error_output", "exception_output", "left_out", "output_of"]
 
 LONGEST_OUTPUT = 100_000
 """Characters: about 30,000 tokens, a quarter of what most models read at once."""
@@ -45,6 +45,20 @@ def output_of(value: Any) -> str:
     return text[: LONGEST_OUTPUT - len(note)] + note
 
 
+def left_out(value: Any) -> str | None:
+    """What alone of a value gets into `output_of`, for a person to read; None: all of it."""
+    length = len(_text(value))
+    parts = [
+        *([f"the first {FRAME_ROWS} of {len(value):,} rows"] if _is_long_frame(value) else []),
+        *(
+            [f"the first {LONGEST_OUTPUT:,} of {length:,} characters"]
+            if length > LONGEST_OUTPUT
+            else []
+        ),
+    ]
+    return ", ".join(parts) or None
+
+
 def error_output(kind: str, message: str) -> str:
     """An error as the model is told it."""
     message = _HALF.sub("\ufffd", redact(message[:LONGEST_READ]))
@@ -66,8 +80,7 @@ def _text(value: Any) -> str:
         return value
     if value is None:
         return "done"
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
+    if _is_frame(value):
         return _frame(value)
     if not isinstance(value, dict | list | tuple | bool | int | float):
         value = _plain(value)
@@ -81,9 +94,18 @@ def _json(value: Any) -> str:
         return str(value)
 
 
+def _is_frame(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series)
+
+
+def _is_long_frame(value: Any) -> bool:
+    return _is_frame(value) and len(value) > FRAME_ROWS
+
+
 def _frame(frame: Any) -> str:
     head = f"{len(frame):,} rows"
-    if len(frame) > FRAME_ROWS:
+    if _is_long_frame(frame):
         head += f", the first {FRAME_ROWS} of them"
     return "\n".join([head, *csv_lines(frame.head(FRAME_ROWS)), ""])
 

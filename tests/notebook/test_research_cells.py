@@ -111,6 +111,17 @@ def test_a_saved_notebook_holds_no_token(kernel: Any) -> None:
         assert token not in json.dumps(cell.outputs)
 
 
+def test_a_context_that_goes_in_part_is_said(kernel: Any) -> None:
+    kernel.run(
+        "import pandas\norders = pandas.DataFrame({'n': range(200)})\nfew = orders[:50]\n"
+        "text = 'x' * 200\nrecord = {'n': 1}"
+    )
+    contexts = "--context orders --context few --context text --context record"
+    cell = kernel.run(f"%%research -q {contexts}\n{QUESTION}")
+    assert cell.error is None
+    assert cell.printed == "--context orders was sent in part: the first 50 of 200 rows.\n"
+
+
 def test_context_constraints_and_form_go_along(kernel: Any) -> None:
     kernel.run("notes = 'Known: the court.'")
     cell = kernel.run(

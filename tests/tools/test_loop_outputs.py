@@ -15,7 +15,7 @@ import pandas
 import pytest
 from pydantic import BaseModel
 
-from kit.tools.outputs import LONGEST_OUTPUT, error_output, exception_output, output_of
+from kit.tools.outputs import LONGEST_OUTPUT, error_output, exception_output, left_out, output_of
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, call, error_in, play, text
 
@@ -114,6 +114,27 @@ def test_a_long_frame_is_its_first_rows_and_says_so() -> None:
     told = output_of(pandas.DataFrame({"n": range(1234)}))
     assert told.startswith("1,234 rows, the first 50 of them\n,n\n0,0\n")
     assert told.count("\n") == 52
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (pandas.DataFrame({"n": range(1234)}), "the first 50 of 1,234 rows"),
+        (pandas.Series(range(51)), "the first 50 of 51 rows"),
+        (
+            pandas.DataFrame({"n": ["x" * 9_000] * 60}),
+            "the first 50 of 60 rows, the first 100,000 of 450,223 characters",
+        ),
+        (["x" * LONGEST_OUTPUT], "the first 100,000 of 100,004 characters"),
+        (pandas.DataFrame({"n": range(50)}), None),
+        ("x" * LONGEST_OUTPUT, None),
+        ({"n": 1}, None),
+        (None, None),
+    ],
+    ids=["frame", "series", "wide frame", "list", "whole frame", "text", "dict", "nothing"],
+)
+def test_what_is_left_out_can_be_said_to_a_person(value: Any, said: str | None) -> None:
+    assert left_out(value) == said
 
 
 def test_a_frame_with_nothing_in_it_is_one_too() -> None:
