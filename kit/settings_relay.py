@@ -51,6 +51,7 @@ class RelaySettings:
     user_data: the user's folder, for what lies beside no store. store: an SQLite file, or a
     `postgresql://` address, which may hold a password.
     base_url: a relay to call, without a slash at its end; None: the one in this process.
+    base_url_source: the place that names it, as a person knows it.
     keys: caller -> the key they send; a key without a name is of the caller "".
     turn_seconds, research_seconds: one turn with tools; a foreground call. run_seconds: a run.
     allowed_hosts: names in a `Host` header, lower case, that are this relay beside loopback's.
@@ -76,6 +77,7 @@ class RelaySettings:
     concurrency: int = 64
     call_key: Secret | None = None
     withheld: str | None = None
+    base_url_source: str | None = None
 
     def key_to_call(self) -> Secret | None:
         """The key that `base_url` gets; of several, the first.
@@ -120,10 +122,12 @@ class _Reader:
 
     def settings(self) -> RelaySettings:
         base_url, call_key, withheld = self.whom_to_call()
+        address = find(ADDRESS, self.every)
         return RelaySettings(
             user_data=self.user_data,
             store=self.store(),
             base_url=base_url,
+            base_url_source=address.source.name if address else None,
             call_key=call_key,
             withheld=withheld,
             host=self.text(HOST) or "127.0.0.1",

@@ -199,6 +199,17 @@ def test_an_address_loses_what_was_pasted_with_it(home: Home, written: str, addr
     assert home.load(written).base_url == address
 
 
+@pytest.mark.parametrize("place", ["environment", "home", "folder"])
+def test_it_can_be_said_where_a_relay_is_and_who_says_so(home: Home, place: str) -> None:
+    relay = home.load_from({"RELAY_BASE_URL": place, "RELAY_API_KEY": "environment"})
+    names = {"environment": "environment", "home": "~/.env", "folder": f".env of {home.folder}"}
+    assert (relay.base_url, relay.base_url_source) == (RELAY, names[place])
+
+
+def test_without_a_relays_address_nobody_names_it(home: Home) -> None:
+    assert home.load().base_url_source is None
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -48,12 +48,26 @@ def _status(arguments: list[str], session: Session) -> str:
         ("model", status.model or "not chosen: the gateway is asked which it has"),
         ("key", status.key_source or "none"),
         *((name, f"from {place}") for name, place in status.sources.items()),
+        *_relay(),
     ]
     if (seen := seen_last()) is not None:
         rows.append(("doctor", seen))
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
     return "\n".join([*lines, "", _next_step(status)])
+
+
+def _relay() -> list[tuple[str, str]]:
+    """Rows about the relay that research goes to; none where it is the one in this kernel."""
+    from kit.settings_relay import ADDRESS, load_relay
+
+    try:
+        relay = load_relay()
+    except ConfigError as error:  # the cells work without one, and so does what else is said
+        return [("relay", " ".join(str(error).split()))]
+    if relay.base_url is None:
+        return []
+    return [("relay", relay.base_url), (ADDRESS, f"from {relay.base_url_source}")]
 
 
 _GATEWAYS = {

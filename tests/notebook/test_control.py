@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from kit import connect
+from kit.notebook.control import control
+from kit.notebook.session import Session
+
 pytestmark = pytest.mark.once
 
 
@@ -13,6 +17,38 @@ def test_it_says_who_answers_and_what_to_do_next(kernel):
     assert "the sandbox on this machine" in cell.printed
     assert "no language model" in cell.printed
     assert cell.printed.splitlines()[-1].startswith("Next: ")
+
+
+@pytest.fixture
+def status(monkeypatch, fresh_home):
+    """What `%kit` says where these variables are set."""
+
+    def say(**variables):
+        for name, value in {"LITELLM_BASE_URL": "https://gateway.example", **variables}.items():
+            monkeypatch.setenv(name, value)
+        connect.forget_client()
+        said = control("", Session())
+        return dict(line.split(maxsplit=1) for line in said.splitlines() if "  " in line)
+
+    yield say
+    connect.forget_client()
+
+
+def test_it_says_which_relay_does_the_research_and_where_that_is_set(status):
+    said = status(RELAY_BASE_URL="https://relay.example/api/v1", RELAY_API_KEY="sk-relay-mnopqr")
+    assert said["relay"] == "https://relay.example"
+    assert said["RELAY_BASE_URL"] == "from environment"
+    assert "mnopqr" not in json.dumps(said)
+
+
+def test_without_a_relays_address_no_relay_is_named(status):
+    assert not {"relay", "RELAY_BASE_URL"} & {*status()}
+
+
+def test_a_relay_that_is_set_wrongly_hides_nothing_else(status):
+    said = status(RELAY_BASE_URL="ftp://relay.example")
+    assert said["gateway"] == "https://gateway.example/v1"
+    assert said["relay"].startswith("RELAY_BASE_URL (environment) is no relay's address")
 
 
 def test_models_are_listed_and_then_complete(kernel):
