@@ -10,10 +10,12 @@ The model's fields have names of ours, and the function's names are their aliase
 
 from __future__ import annotations
 
+import enum
 import inspect
+import json
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, cast
 
@@ -34,6 +36,9 @@ __all__ = ["inputs_of"]
 _NONE = inspect.Parameter.empty
 _SAYS = {"type", "$ref", "anyOf", "enum", "const"}
 """One of these, and a node of a schema says what may stand there."""
+
+_LONGEST_DEFAULT = 40
+"""Characters of a default that a model is told; a longer one is no help to it."""
 
 _USE = "Use text, numbers, dates, Literal, an Enum, a list of them or a pydantic model."
 
@@ -65,7 +70,7 @@ def inputs_of(function: Callable[..., Any], tool: str, about: Mapping[str, str])
         _check_type(parameter)
         _check_default(parameter)
         nullable = _fits(parameter, None)
-        parameters.append(parameter)
+        parameters.append(parameter if nullable else _with_default_told(parameter))
         arguments.append(Argument(given.name, _field(number), given.default, nullable))
     return Inputs(_model(parameters, allow_inf_nan=False), tuple(arguments))
 
@@ -213,6 +218,28 @@ def _check_default(parameter: _Parameter) -> None:
         written = inspect.formatannotation(parameter.type)[:60]
         hint = f"Write {written} | None." if default is None else "Change one of them."
         raise parameter.refused(f"has a default that does not fit its type, {written}. {hint}")
+
+
+def _with_default_told(parameter: _Parameter) -> _Parameter:
+    """Its words with what a null means: strict schemas require every argument, so that a model
+    gives null to leave one out. (Where the type itself takes None, a null is that.)"""
+    default = _as_json(parameter.default)
+    if default is None:
+        return parameter
+    about = f"{parameter.about} (null: {default})" if parameter.about else f"null: {default}"
+    return replace(parameter, about=about)
+
+
+def _as_json(default: Any) -> str | None:
+    """A default as the model would write it; None where it cannot, or should not be told."""
+    if isinstance(default, enum.Enum):
+        default = default.value
+    try:
+        text = json.dumps(default, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):  # no JSON, and no default also
+        return None
+    short = len(text) <= _LONGEST_DEFAULT
+    return text if short and redact(text) == text else None
 
 
 def _fits(parameter: _Parameter, value: Any) -> bool:

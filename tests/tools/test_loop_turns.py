@@ -32,7 +32,10 @@ WEATHER = {
     "description": "The weather of a city.",
     "parameters": {
         "type": "object",
-        "properties": {"city": {"type": "string"}, "unit": {"type": ["string", "null"]}},
+        "properties": {
+            "city": {"type": "string"},
+            "unit": {"type": ["string", "null"], "description": 'null: "C"'},
+        },
         "required": ["city", "unit"],
         "additionalProperties": False,
     },

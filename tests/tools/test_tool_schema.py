@@ -102,7 +102,7 @@ def test_the_definition_is_flat_and_strict() -> None:
                         {
                             "type": "string",
                             "enum": ["C", "F"],
-                            "description": "of the temperature",
+                            "description": 'of the temperature (null: "C")',
                         },
                         {"type": "null"},
                     ]
@@ -225,7 +225,52 @@ def test_words_beside_a_type_win_over_the_docstring() -> None:
     assert schema["field"]["description"] == "from the field"
     assert schema["optional"]["description"] == "may be missing"
     assert schema["point"]["description"] == "where"
-    assert schema["neither"]["description"] == "from the docstring"
+    assert schema["neither"]["description"] == 'from the docstring (null: "")'
+
+
+def with_defaults(
+    year: int = 2024,
+    share: Annotated[float, "of all"] = 0.5,
+    sure: bool = False,
+    colour: Colour = Colour.RED,
+    years: list[int] = [2023, 2024],  # noqa: B006
+    pattern: Annotated[str, Field(pattern="^[a-z]+$")] = "ko",
+) -> None:
+    """Something.
+
+    Args:
+        year: which year
+    """
+
+
+def test_a_model_is_told_which_default_a_null_means() -> None:
+    """A strict schema requires every argument, so that null is all a model can leave out."""
+    described = {name: one["description"] for name, one in properties(with_defaults).items()}
+    assert described == {
+        "year": "which year (null: 2024)",
+        "share": "of all (null: 0.5)",
+        "sure": "null: false",
+        "colour": 'null: "red"',
+        "years": "null: [2023, 2024]",
+        "pattern": 'null: "ko" (pattern: ^[a-z]+$)',
+    }
+
+
+def with_untold_defaults(
+    nothing: str | None = None,
+    null_is_none: int | None = 5,
+    long: str = "a" * 100,
+    key: str = "sk-abcdefghijklmnop123456",
+    day: datetime.date = datetime.date(2024, 1, 1),  # noqa: B008
+    point: Point = Point(x=0),  # noqa: B008
+    endless: list[int] = [1] * 100,  # noqa: B006
+    huge: int = 10**5000,
+) -> None:
+    """Something."""
+
+
+def test_a_default_that_is_long_or_secret_or_no_json_or_not_what_null_means_is_not_told() -> None:
+    assert "null: " not in str(tool_of(with_untold_defaults).definition)
 
 
 def wrapped(text: str) -> None:
