@@ -26,17 +26,19 @@ from kit.clean_terminal import (
     write_anything,
     write_nowhere,
 )
-from kit.errors import KitError
+from kit.errors import InputError, KitError
+from kit.piped import as_typed, piped, piped_beside
 
 __all__ = ["main"]
 
 FORMATS = ("markdown_brief", "markdown_report", "json_outline")
+PROMPT = """what is asked. Text of a file or a pipe on stdin follows it; a pipe has two seconds to
+begin. Without a prompt, or with -, it is what is piped in, however long that takes"""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        complain(message)
-        raise SystemExit(2)
+        raise _misused(message)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,18 +89,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--timeout", type=_seconds, metavar="SECONDS", help="the longest one request may take")
     add("--doctor", action="store_true", help="try out what the gateway really does; 1: unusable")
     add("--all", action="store_true", help="with --doctor: what may cost more as well")
-    add("--model", metavar="NAME", help="with --doctor: of this model")
+    add("--model", metavar="NAME", help="the model that is asked, or researches; or is tried out")
     add("--forget", action="store_true", help="with --doctor: forget what it saw")
     add("--version", action="store_true", help="print the version")
-    add("prompt", nargs="?", metavar="PROMPT", help="default: what is piped in")
+    add("prompt", nargs="?", metavar="PROMPT", help=PROMPT)
     options = parser.parse_args(arguments)
     if options.version:
         import kit
 
         print(f"responses-kit {kit.__version__}")
         raise SystemExit(0)
-    if not options.doctor and (options.all or options.model or options.forget):
-        parser.error("--all, --model and --forget need --doctor")
+    if not options.doctor and (options.all or options.forget):
+        parser.error("--all and --forget need --doctor")
     if options.doctor:
         _check_doctor(parser, options)
     _check_together(parser, options)
@@ -144,27 +146,26 @@ def _seconds(text: str) -> float:
 
 
 def _prompt(given: str | None) -> str:
-    """The prompt from the command line, else from what is piped in."""
-    if given is not None:
-        prompt = _as_typed(given)
-    elif sys.stdin is None or sys.stdin.isatty():
-        prompt = ""
-    else:
-        prompt = sys.stdin.buffer.read().decode("utf-8-sig", errors="replace")
-    if not prompt.strip():
-        complain("there is no prompt; write it as the last argument, in quotes, or pipe it in")
-        raise SystemExit(2)
+    """The prompt from the command line, a blank line, and what is piped in."""
+    alone = given in (None, "-")
+    try:
+        text = piped(typed=given == "-") if alone else piped_beside()
+    except InputError as error:
+        raise _misused(str(error)) from None
+    if text is None:
+        note("Nothing was piped in so far: the prompt is asked alone.")
+    parts = ("" if given is None or alone else as_typed(given), text or "")
+    prompt = "\n\n".join(part for part in parts if part.strip())
+    if not prompt:
+        raise _misused(
+            "there is no prompt; write it as the last argument, in quotes, or pipe it in"
+        )
     return prompt
 
 
-def _as_typed(argument: str) -> str:
-    """The argument as UTF-8, whatever the locale made of its bytes."""
-    if argument.isascii():
-        return argument
-    try:
-        return os.fsencode(argument).decode("utf-8", errors="replace")
-    except UnicodeEncodeError:
-        return argument
+def _misused(what: str) -> SystemExit:
+    complain(what)
+    return SystemExit(2)
 
 
 def _examine(options: argparse.Namespace) -> int:
@@ -193,7 +194,7 @@ def _ask(options: argparse.Namespace, prompt: str) -> None:
     from kit.connect import Client
 
     search: dict[str, Any] = {"web_search": True} if options.web_search else {}
-    with Client(timeout=options.timeout) as client:
+    with Client(model=options.model, timeout=options.timeout) as client:
         if options.background:
             print(shown(_json(client.submit(prompt, **search).raw)))
         elif options.stream:
@@ -240,7 +241,7 @@ def _with_tools(options: argparse.Namespace, prompt: str) -> None:
 
     hosted = [{"type": "web_search"}] if options.web_search else []
     with (
-        Client(timeout=options.timeout) as client,
+        Client(model=options.model, timeout=options.timeout) as client,
         research_stream(
             client, prompt, deliverable_format=options.deliverable_format, hosted=hosted
         ) as stream,
@@ -290,10 +291,9 @@ def _research(options: argparse.Namespace, prompt: str) -> None:
     from kit.connect_research import research
 
     form = options.deliverable_format or "markdown_brief"
-    run = research(prompt, format=form, background=options.background)
+    run = research(prompt, model=options.model, format=form, background=options.background)
     if options.background:
-        print(shown(_json(_view(run))))
-        return
+        return print(shown(_json(_view(run))))
     try:
         _follow(options, run)
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -68,7 +69,10 @@ def test_it_answers_with_nothing_set():
         (["--api", "responses", "--stream", "Reply with exactly: 안녕"], "", "안녕\n"),
         ([], "Reply with exactly: 안녕 👋\n", "안녕 👋\n"),
         ([], "\ufeffReply with exactly: OK", "OK\n"),
-        (["--timeout", "20", "Reply with exactly: OK"], "ignored", "OK\n"),
+        (["--timeout", "20", "Reply with exactly: OK"], " \n", "OK\n"),
+        (["Reply with exactly: OK"], "\ufeffand 이것\n", "OK\n\nand 이것\n"),
+        (["  "], "Reply with exactly: OK", "OK\n"),
+        (["-"], "Reply with exactly: OK", "OK\n"),
     ],
 )
 def test_the_answer_alone_goes_to_stdout(run, arguments, stdin, out):
@@ -101,8 +105,11 @@ def test_a_web_search_is_asked_for(run):
         (["--timeout", "0", "hi"], "above 0"),
         (["--timeout", "nan", "hi"], "above 0"),
         (["two", "prompts"], "prompts"),
+        (["--all", "hi"], "--all and --forget need --doctor"),
+        (["--forget", "hi"], "--all and --forget need --doctor"),
         (["  "], "there is no prompt"),
         ([], "there is no prompt"),
+        (["-"], "there is no prompt"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(run, arguments, says):
@@ -111,6 +118,59 @@ def test_wrong_usage_is_one_line_and_status_2(run, arguments, says):
     (line,) = done.error.splitlines()
     assert line.startswith("Error: ")
     assert says in line
+
+
+@pytest.mark.parametrize("arguments", [[], ["-"], ["Summarise this"]])
+@pytest.mark.parametrize("encoding", ["euc-kr", "utf-16"])
+def test_piped_text_in_another_encoding_is_refused_and_not_guessed(run, arguments, encoding):
+    done = run(*arguments, stdin="안녕하세요".encode(encoding))
+    assert (done.status, done.out) == (2, "")
+    (line,) = done.error.splitlines()
+    assert "no UTF-8" in line
+    assert "iconv" in line
+
+
+def asked(stdin, *arguments):
+    """A process of its own that is asked for an exact reply, with `stdin` as it comes."""
+    command = [*KIT, *arguments, "Reply with exactly: OK"]
+    done = subprocess.run(command, stdin=stdin, capture_output=True, text=True)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_file_follows_the_prompt(tmp_path):
+    file = tmp_path / "report.md"
+    file.write_text("and more\n")
+    with file.open() as stdin:
+        assert asked(stdin) == Done(0, "OK\n\nand more\n", "")
+
+
+@pytest.mark.parametrize(("text", "out"), [(b"and more", "OK\n\nand more\n"), (b"", "OK\n")])
+def test_what_a_pipe_holds_follows_the_prompt(text, out):
+    reading, writing = os.pipe()
+    os.write(writing, text)
+    os.close(writing)
+    with open(reading) as stdin:
+        assert asked(stdin) == Done(0, out, "")
+
+
+def test_a_pipe_that_nobody_writes_to_keeps_no_script_waiting():
+    """As a service manager, or a program that starts another, may leave it open."""
+    reading, writing = os.pipe()
+    with open(reading) as stdin, open(writing, "w"):
+        done = asked(stdin)
+    assert (done.status, done.out) == (0, "OK\n")
+    (line,) = done.error.splitlines()
+    assert "Nothing was piped in" in line
+
+
+def test_a_terminal_and_a_closed_stdin_stay_out_of_it():
+    ours, theirs = pty.openpty()
+    with open(ours, "wb", buffering=0) as keys, open(theirs) as stdin:
+        keys.write(b"typed ahead\n")
+        assert asked(stdin) == Done(0, "OK\n", "")
+    command = f"{sys.executable} -m kit 'Reply with exactly: OK' <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True)
+    assert (done.stdout, done.stderr, done.returncode) == (b"OK\n", b"", 0)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +198,23 @@ def test_a_gateway_that_cannot_be_reached_is_one_line_and_status_1(run, address,
 )
 def test_a_failure_is_one_line_and_status_1(run, gateway, model, says):
     fails_in_one_line(run, says, LITELLM_BASE_URL=gateway, LITELLM_MODEL=model)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--api", "chat"],
+        ["--api", "responses"],
+        ["--api", "responses", "--stream"],
+        ["--api", "responses", "--background"],
+        ["--auto-tool-call"],
+    ],
+)
+def test_the_model_of_one_question_can_be_named(run, gateway, words):
+    key = {"LITELLM_BASE_URL": gateway, "LITELLM_CHAT_MODEL": "c", "LITELLM_MODEL": "sandbox"}
+    done = run(*words, "--model", "nobody", "hi", LITELLM_API_KEY="sk-secret123", **key)
+    assert done.status == 1
+    assert "nobody" in done.error
 
 
 def fails_in_one_line(run, says, **environment):

@@ -178,6 +178,12 @@ def test_an_outline_is_json(run: Run) -> None:
     assert isinstance(json.loads(done.out), dict)
 
 
+def test_the_model_that_researches_can_be_named(run: Run) -> None:
+    done = run("--target", "relay", "--model", "sandbox", "How do I stop a cell?")
+    assert (done.status, done.error) == (0, "")
+    assert kit.run(kit.runs()["id"][0]).inner.entry.arguments["model"] == "sandbox"
+
+
 def test_a_prompt_may_be_piped_in(run: Run) -> None:
     done = run("--target", "relay", stdin="짜장면의 역사\n".encode())
     assert done.status == 0

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = (
     (
         *("kit.errors", "kit.secret", "kit.address", "kit.sources", "kit.trust", "kit.settings"),
-        *("kit.keys", "kit.blocking", "kit.clean", "kit.serving"),
+        *("kit.keys", "kit.blocking", "kit.clean", "kit.piped", "kit.serving"),
     ),
     ("kit.gateway",),
     ("kit.tools",),
