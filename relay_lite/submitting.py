@@ -8,6 +8,7 @@ it is never sent again by itself, except where that costs nothing or the relay w
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -133,6 +134,13 @@ def _may_have_taken(error: errors.GatewayError) -> bool:
     return isinstance(error, unheard) and error.status is None
 
 
+def _surely_not_taken(error: BaseException | None) -> bool:
+    """Whether the gateway runs nothing of it. A failure of its own says no such thing."""
+    if not isinstance(error, errors.GatewayError):
+        return False
+    return _says_later(error) or (error.status is not None and 400 <= error.status < 500)
+
+
 # -- one submission ------------------------------------------------------------------------------
 
 
@@ -146,11 +154,24 @@ async def _drained(course: Course, body: dict[str, Any], told: list[dict[str, An
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-        elif not task.cancelled() and task.exception() is None:
-            await task.result().aclose()
-        elif not task.cancelled() and isinstance(task.exception(), Fenced):
-            course.fenced = True
+        elif not task.cancelled():
+            await _put_down(course, task)
         raise
+
+
+async def _put_down(course: Course, task: asyncio.Task[AsyncStream]) -> None:
+    """What a submission came to that nobody waits for any more, for the next worker."""
+    try:
+        if (error := task.exception()) is None:
+            await task.result().aclose()
+        elif isinstance(error, Fenced):
+            raise error
+        elif course.progress.submitting and _surely_not_taken(error):
+            # Not by the course, which looks at bounds: whoever goes on does that.
+            step = dataclasses.replace(course.progress, submitting=False)
+            await course.hold.write(progress=step)
+    except Fenced:
+        course.fenced = True
 
 
 async def _send(course: Course, body: dict[str, Any], told: list[dict[str, Any]]) -> AsyncStream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from tests.relay.research.scripted import TEXT, Scripted, refused
 from tests.waiting import until_async
 
 pytestmark = pytest.mark.anyio
+
+DRAINED = dataclasses.replace(QUICK, drain=600.0)
+"""However slow the machine is: what is under way when the relay stops ends before that."""
 
 
 class Killed(BaseException):
@@ -232,6 +236,40 @@ async def test_a_relay_that_stops_saves_the_id_of_a_submission_under_way(desk: D
     await conduct(await desk.claim("w2"), there.upstream(), Limits(), QUICK)
     assert ((await desk.now()).status, await desk.text()) == ("completed", TEXT)
     assert len(there.submissions) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sent_again"),
+    [
+        (refused(429, "slow"), True),
+        (refused(503), True),
+        (httpx.ConnectError("refused"), True),
+        (refused(401), True),
+        (refused(500), False),
+        (refused(200, "no"), False),
+        (httpx.ReadError("gone"), False),
+    ],
+    ids=["429", "503", "no-connection", "401", "500", "no-response", "broken"],
+)
+async def test_what_was_surely_not_taken_when_the_relay_stopped_is_sent_by_the_next(
+    outcome: Any, sent_again: bool, desk: Desk
+) -> None:
+    there = Scripted(held=asyncio.Event(), refusals=[outcome])
+    await desk.order()
+    first = conduct(await desk.claim("w1"), there.upstream(), Limits(), DRAINED)
+    task = asyncio.create_task(first)
+    await until_async(lambda: bool(there.submissions))
+    task.cancel()
+    assert there.held is not None
+    there.held.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    await desk.store.release("w1")
+    await conduct(await desk.claim("w2"), there.upstream(), Limits(), QUICK)
+    run = await desk.now()
+    ended = (run.status, run.result.error_code, len(there.submissions))
+    uncertain = ("failed", "submission_uncertain", 1)
+    assert ended == (("completed", None, 2) if sent_again else uncertain)
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["during-the-post", "mid-stream"])
