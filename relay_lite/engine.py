@@ -107,6 +107,7 @@ class Engine:
         self._dispatch = dispatch
         self._feed = Feed(store)
         self._work: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # also those that another one waits for
         self._woken = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -129,7 +130,7 @@ class Engine:
         await self._feed.stop()
         claims = [task for task in self._loops if task.get_name() == "claims"]
         await _end(claims, 1.0)
-        await _end(self._work.values(), DRAIN_SECONDS)  # leases are renewed meanwhile
+        await _end(self._tasks, DRAIN_SECONDS)  # leases are renewed meanwhile
         await _end(self._loops, 1.0)
         with contextlib.suppress(StoreUnavailable, StoreFull):
             await self.store.release(self.worker)
@@ -250,10 +251,12 @@ class Engine:
         before = self._work.get(invocation.id)
         task = asyncio.create_task(self._work_on(invocation, before))
         self._work[invocation.id] = task
+        self._tasks.add(task)
         task.add_done_callback(lambda done: self._done(invocation.id, done))
         return task
 
     def _done(self, id: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if self._work.get(id) is task:
             del self._work[id]
         self._woken.set()  # there is room, and perhaps something owed
@@ -326,9 +329,13 @@ def _cancel(task: asyncio.Task[None]) -> None:
 
 
 async def _end(tasks: Collection[asyncio.Task[None]], seconds: float) -> None:
-    """Cancel and wait; what does not end in time is left."""
+    """Cancel and wait; what does not end in time is broken off."""
     tasks = list(tasks)
     for task in tasks:
         _cancel(task)
     if tasks:
-        await asyncio.wait(tasks, timeout=seconds)
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1.0)

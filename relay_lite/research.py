@@ -28,14 +28,11 @@ from relay_lite.store import (
     StoreFull,
     StoreUnavailable,
 )
+from relay_lite.submitting import UNHEARD_SECONDS
 from relay_lite.telling import Telling
 from relay_lite.upstream import Upstream
 
 __all__ = ["Limits", "Pace", "conduct", "settle_cancelled"]
-
-
-UNHEARD_SECONDS = 120.0
-"""How long a submission of a cancelled run may still come back with an id."""
 
 
 async def conduct(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace | None = None) -> None:
@@ -43,7 +40,8 @@ async def conduct(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace | N
 
     Raises Fenced when the hold is lost; by then a gateway whose run was cancelled has been told,
     where it could be. Cancelled (the relay stops) it writes nothing more, but a submission that
-    is under way is waited for, ten seconds at most, so that its id is saved.
+    is under way is waited for, ten seconds at most, so that its id is saved. Of a run that was
+    cancelled it is waited for longer, until this is cancelled once more.
     """
     course = await _open(hold, upstream, limits, pace or Pace())
     try:

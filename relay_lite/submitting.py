@@ -18,15 +18,17 @@ from kit.gateway.stream import AsyncStream
 from relay_lite.brief import adapted, body_of, fitted, shortfalls, unfitted
 from relay_lite.course import Course
 from relay_lite.ending import Failed, failure_of
-from relay_lite.store import Draft, Fenced
+from relay_lite.store import Draft, Fenced, StoreError
 
-__all__ = ["MOST_ATTEMPTS", "reset_uncertain", "submit"]
+__all__ = ["MOST_ATTEMPTS", "UNHEARD_SECONDS", "reset_uncertain", "submit"]
 
 MOST_RESUBMISSIONS = 3
 """Of one worker, of what may have been taken."""
 MOST_ATTEMPTS = 100
 """Of all workers: a run that ends each of them is given up."""
 LONGEST_ID = 4_096
+UNHEARD_SECONDS = 120.0
+"""How long a submission of a cancelled run may still come back with an id."""
 
 T = TypeVar("T")
 
@@ -150,13 +152,35 @@ async def _drained(course: Course, body: dict[str, Any], told: list[dict[str, An
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        await _hear_out(course, task, background=bool(body.get("background")))
+        if not task.cancelled():
+            await _put_down(course, task)
+        raise
+
+
+async def _hear_out(course: Course, task: asyncio.Task[AsyncStream], *, background: bool) -> None:
+    """Wait for what a submission comes to; then, or cancelled once more, break it off.
+
+    One that a caller has cancelled is heard out for longer: the gateway would go on with it, and
+    without its id could not be told. Without `background` it ends with its connection.
+    """
+    try:
         await asyncio.wait({task}, timeout=course.pace.drain)
+        if not task.done() and background and await _is_cancelled(course):
+            await asyncio.wait({task}, timeout=UNHEARD_SECONDS - course.pace.drain)
+    finally:
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-        elif not task.cancelled():
-            await _put_down(course, task)
-        raise
+
+
+async def _is_cancelled(course: Course) -> bool:
+    """Whether a caller has cancelled the run; False where the store cannot say."""
+    try:
+        run = await course.hold.store.get(course.hold.invocation.id)
+    except StoreError:
+        return False
+    return run is not None and run.status == "cancelled"
 
 
 async def _put_down(course: Course, task: asyncio.Task[AsyncStream]) -> None:

@@ -69,7 +69,8 @@ class Scripted(httpx.AsyncBaseTransport):
     refusals: answered to the first creates, as (status, headers, body) or an exception.
     polls: answered to the first GETs, likewise. looks: GETs that say `in_progress` first.
     cuts: after how many events each stream ends, in the order of the streams; None: not at all.
-    held: an event until which the first stream waits before its first byte.
+    held: an event until which the first stream waits before its first byte; `broken_off` counts
+    whom that took too long.
     """
 
     way: str = "background"
@@ -95,6 +96,7 @@ class Scripted(httpx.AsyncBaseTransport):
     gets: list[str] = field(default_factory=list[str])
     cancels: list[str] = field(default_factory=list[str])
     repairs: list[Json] = field(default_factory=list[Json])
+    broken_off: int = 0
 
     @property
     def response(self) -> Json:
@@ -151,7 +153,11 @@ class Scripted(httpx.AsyncBaseTransport):
         self.submissions.append(body)
         self.keys.append(request.headers["idempotency-key"])
         if self.held is not None:
-            await self.held.wait()
+            try:
+                await self.held.wait()
+            except asyncio.CancelledError:
+                self.broken_off += 1
+                raise
         if self.refusals:
             return refusal(self.refusals.pop(0))
         if self.way == "json":

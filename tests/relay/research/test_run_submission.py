@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 DRAINED = dataclasses.replace(QUICK, drain=600.0)
 """However slow the machine is: what is under way when the relay stops ends before that."""
+UNDRAINED = dataclasses.replace(QUICK, drain=0.0)
 
 
 class Killed(BaseException):
@@ -291,3 +292,52 @@ async def test_a_cancelled_run_is_cancelled_at_the_gateway(held: bool, desk: Des
     run = await desk.now()
     assert (run.status, run.owed, run.progress.upstream_id) == ("cancelled", False, "resp_1")
     assert (await desk.log())[-1].type == "cancelled"
+
+
+async def cancelled_by_a_caller(desk: Desk, there: Scripted) -> asyncio.Task[None]:
+    """Its worker, which was told so after the run was sent and has no time to drain."""
+    await desk.order()
+    work = conduct(await desk.claim("w1"), there.upstream(), Limits(), UNDRAINED)
+    task = asyncio.create_task(work)
+    await until_async(lambda: bool(there.submissions))
+    await desk.store.cancel(desk.run)
+    task.cancel()
+    await asyncio.sleep(0.1)  # shorter shows less, and fails nothing
+    return task
+
+
+async def test_a_cancelled_run_is_cancelled_at_a_gateway_that_is_slow_to_take_it(
+    desk: Desk,
+) -> None:
+    there = Scripted(held=asyncio.Event())
+    task = await cancelled_by_a_caller(desk, there)
+    assert there.held is not None
+    there.held.set()
+    await asyncio.wait([task])
+    assert there.cancels == ["/responses/resp_1/cancel"]
+    run = await desk.now()
+    assert (run.status, run.owed, run.progress.upstream_id) == ("cancelled", False, "resp_1")
+
+
+async def test_a_relay_that_stops_waits_no_longer_for_the_id_of_a_cancelled_run(
+    desk: Desk,
+) -> None:
+    there = Scripted(held=asyncio.Event())
+    task = await cancelled_by_a_caller(desk, there)
+    task.cancel()
+    await asyncio.wait([task])
+    assert (task.cancelled(), there.cancels, there.broken_off) == (True, [], 1)
+    assert (await desk.now()).owed
+
+
+async def test_a_cancelled_run_that_only_its_connection_keeps_going_is_let_go_of(
+    desk: Desk,
+) -> None:
+    there = Scripted(refusals=[refused(400, "background is not supported")])
+    await desk.work(there.upstream())  # from now on it is known
+    there.held, desk.run = asyncio.Event(), "inv_2"
+    there.submissions.clear()
+    task = await cancelled_by_a_caller(desk, there)
+    await asyncio.wait([task])
+    assert (task.cancelled(), there.broken_off) == (True, 1)
+    assert "background" not in there.submissions[0]
