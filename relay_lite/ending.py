@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, cast
 
 from kit import errors
@@ -19,6 +20,8 @@ from relay_lite.spending import Spent
 __all__ = ["Failed", "failed_response", "failure_of", "kept_response"]
 
 MOST_RESPONSE_BYTES = 8_000_000
+MOST_DEPTH = 300
+"""Of lists and objects in each other. Python reads a thousand, less all the calls around it."""
 
 
 class Failed(KitError):
@@ -126,8 +129,9 @@ _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 def kept_response(raw: Wire, limit: int = MOST_RESPONSE_BYTES) -> Wire | None:
     """The gateway's object as the store can hold it; None for none.
 
-    Everything that was paid for is kept, as long as it fits into `limit` bytes of JSON; then the
-    messages alone, then what the object says of itself. What it says of an error is replaced.
+    Everything that was paid for is kept, as long as it fits into `limit` bytes of JSON and is not
+    too deep; then the messages alone, then with what the object says of itself and no more, then
+    that alone. What it says of an error is replaced.
     """
     if not raw:
         return None
@@ -135,6 +139,8 @@ def kept_response(raw: Wire, limit: int = MOST_RESPONSE_BYTES) -> Wire | None:
         error = failed_response(raw)
         raw = {**raw, "error": {"code": error.code, "message": str(error)}}
     for candidate in (raw, *_shorter(raw)):
+        if _is_deep(candidate):
+            continue
         text = json.dumps(candidate, ensure_ascii=False)
         if len(content := text.encode(errors="replace")) <= limit:
             return _plain(content.decode())
@@ -145,7 +151,27 @@ def _shorter(raw: Wire) -> list[Wire]:
     messages = [item for item in objects(raw.get("output")) if item.get("type") == "message"]
     head = {name: raw[name] for name in ("id", "object", "status", "model", "usage") if name in raw}
     cut: Wire = {"truncated_by_relay": True}
-    return [{**raw, "output": messages, **cut}, {**head, "output": [], **cut}]
+    return [
+        {**raw, "output": messages, **cut},
+        {**head, "output": messages, **cut},
+        {**head, "output": [], **cut},
+    ]
+
+
+def _is_deep(raw: Wire) -> bool:
+    """Whether something lies deeper in it than can be relied on to be written and read."""
+    level: list[Any] = [raw]
+    for _ in range(MOST_DEPTH):
+        level = [inner for value in level for inner in _within(value)]
+        if not level:
+            return False
+    return True
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast(dict[str, Any], value).values()
+    return cast(list[Any], value) if isinstance(value, list) else ()
 
 
 def _plain(text: str) -> dict[str, Any]:

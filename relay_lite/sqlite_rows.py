@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from relay_lite.store import Event, Gateway, Invocation, Progress, Result
@@ -55,7 +55,8 @@ def progress_of(column: str) -> Progress:
 
 
 def result_text(result: Result) -> str:
-    return dumped(asdict(result))
+    # Not `asdict`, which copies every value inside, and in Python: deep ones it cannot.
+    return dumped({field.name: getattr(result, field.name) for field in fields(result)})
 
 
 def event_of(line: Sequence[Any]) -> Event:

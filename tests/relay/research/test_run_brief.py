@@ -13,7 +13,7 @@ from relay_lite.ending import kept_response
 from relay_lite.outline import json_object
 from relay_lite.telling import Telling
 from tests.relay.research.conftest import Desk
-from tests.relay.research.scripted import Scripted, message
+from tests.relay.research.scripted import TEXT, USAGE, Scripted, message
 
 FORMS = ("markdown_brief", "markdown_report", "json_outline")
 OUTLINE = (
@@ -190,6 +190,40 @@ def test_a_large_response_keeps_what_matters_most(limit: int, kept: int) -> None
     assert found is not None
     assert len(found["output"]) == kept
     assert ("truncated_by_relay" in found) is (kept < 2)
+
+
+def nested(depth: int) -> Any:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"), [("metadata", 1), ("reasoning", 1), ("message", 0)], ids=str
+)
+def test_a_response_too_deep_to_be_written_keeps_what_can_be(where: str, kept: int) -> None:
+    deep = nested(100_000)
+    raw: dict[str, Any] = {"id": "resp_1", "usage": {"total_tokens": 3}, "output": [message("t")]}
+    if where == "metadata":
+        raw["metadata"] = deep
+    else:
+        raw["output"].append({"type": "other"})
+        raw["output"][0 if where == "message" else 1]["annotations"] = deep
+    found = kept_response(raw)
+    assert found is not None
+    assert (len(found["output"]), found["usage"]) == (kept, raw["usage"])
+    assert found["truncated_by_relay"]
+
+
+@pytest.mark.anyio
+async def test_deep_json_in_a_response_costs_neither_its_text_nor_its_sources(desk: Desk) -> None:
+    there = Scripted(way="poll", final={"metadata": {"deep": nested(500)}})
+    run = await desk.work(there.upstream())
+    assert (run.status, run.result.output_text) == ("completed", TEXT)
+    assert run.result.response is not None
+    assert run.result.response["output"] == [message(TEXT, "https://a.example/1")]
+    assert run.result.response["usage"] == USAGE
 
 
 @pytest.mark.anyio

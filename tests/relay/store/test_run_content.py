@@ -100,6 +100,8 @@ async def test_a_deep_document_stays_whole(store: Store) -> None:
     for _ in range(300):
         deep = {"a": [deep]}
     run = await held(store, arguments=deep)
-    await store.append(run.id, run.epoch, [Draft("source", deep)], after=1)
+    result = Result(response=deep)
+    await store.append(run.id, run.epoch, [Draft("source", deep)], after=1, result=result)
     assert run.arguments == deep
     assert (await log(store, run.id, 1))[0].data == deep
+    assert (await state(store, run.id)).result == result
