@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import sys
 import threading
 import time
@@ -116,7 +117,13 @@ def _make_private(path: Path) -> None:
 
 
 def _refuse_foreign(path: Path) -> None:
-    if path.stat().st_size == 0:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):  # whose rights would be changed, and which nothing keeps
+        raise ConfigError(
+            f"{path} is no file, and was left as it is.\n"
+            "Set RELAY_STORE to a file; one that does not exist yet is made."
+        )
+    if found.st_size == 0:
         return
     try:
         application = _application(path, "ro")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import stat
 import subprocess
@@ -68,6 +69,18 @@ async def test_a_folder_where_the_file_should_be_is_a_setting_to_change(path: Pa
     path.mkdir(parents=True)
     with pytest.raises(ConfigError, match="RELAY_STORE"):
         await SqliteStore(path).open()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and modes")
+async def test_what_is_no_regular_file_is_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    path.chmod(0o644)
+    before = path.stat()
+    with pytest.raises(ConfigError, match="RELAY_STORE"):
+        await SqliteStore(path).open()
+    after = path.stat()
+    assert (after.st_mode, after.st_ctime_ns) == (before.st_mode, before.st_ctime_ns)
 
 
 NEXT = (*MIGRATIONS, ("ALTER TABLE run ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'",))
