@@ -37,6 +37,8 @@ FORMATS = (".md", ".html", ".json")
 LONGEST_QUESTION = 500
 LONGEST_NAME = 100
 LONGEST_TITLE = 300
+LONGEST_START = 30
+"""Letters, of up to four bytes; systems take names of 255 bytes, encrypted folders of 143."""
 STATUSES = {"pending": "queued", "running": "in_progress"}
 """What an answer calls a run's status, where the two differ."""
 
@@ -166,7 +168,8 @@ def _content(file: Path, markdown: str, facts: dict[str, Any]) -> str:
 
 def _put(file: Path, content: bytes) -> None:
     """Whole or not at all, with the rights that new files of the user have."""
-    unfinished = file.with_name(f".{file.name[:100]}.{secrets.token_hex(4)}")
+    start = file.name[:LONGEST_START]
+    unfinished = file.with_name(f".{start}.{secrets.token_hex(4)}")
     try:
         unfinished.write_bytes(content)
         os.replace(unfinished, file)

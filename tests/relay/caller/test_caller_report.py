@@ -233,6 +233,13 @@ def test_a_page_has_nothing_of_what_a_report_smuggles(tmp_path: Path) -> None:
     assert 'href="data' not in body
 
 
+@pytest.mark.parametrize("letter", ["a", "가", "😀"])
+def test_a_report_takes_any_name_that_the_system_takes(tmp_path: Path, letter: str) -> None:
+    name = letter * ((255 - len(".md")) // len(letter.encode())) + ".md"
+    assert save_report(tmp_path / name, TEXT, {}).read_text("utf-8") == TEXT
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
 @pytest.mark.parametrize("name", ["a", "a.txt", "a.md.exe", ".md", "a.pdf"])
 def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"\.md, \.html, \.json"):
