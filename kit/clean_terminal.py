@@ -43,7 +43,9 @@ def unsteered(text: str) -> str:
     return _STEERING.sub("", text)
 
 
-_CELL = re.compile(r"%kit (?:model NAME|use (?:sandbox|local|gateway)|login https://[^\s,.]+|[a-z]+)")
+_CELL = re.compile(
+    r"%kit (?:model NAME|use (?:sandbox|local|gateway)|login https://[^\s,.]+|[a-z]+)"
+)
 
 
 def in_a_shell(text: str) -> str:

@@ -56,7 +56,8 @@ class Pace:
     taken up again; plain_silence: of one that cannot. first_look, longest_look: between two looks
     at a run. young: how long a new id may be unknown. refused_key: how long a key may be refused
     while a run is followed. first_wait, longest_wait: before a refused submission is tried again;
-    the longest is also what a gateway may ask for between two looks, which cost nothing. grace: what a worker that takes a run over has at least. call: for a call that is no run.
+    the longest is also what a gateway may ask for between two looks, which cost nothing. grace:
+    what a worker that takes a run over has at least. call: for a call that is no run.
     """
 
     drain: float = 10.0

@@ -261,9 +261,9 @@ def with_untold_defaults(
     null_is_none: int | None = 5,
     long: str = "a" * 100,
     key: str = "sk-abcdefghijklmnop123456",
-    day: datetime.date = datetime.date(2024, 1, 1),  # noqa: B008
+    day: datetime.date = datetime.date(2024, 1, 1),
     point: Point = Point(x=0),  # noqa: B008
-    endless: list[int] = [1] * 100,  # noqa: B006
+    endless: list[int] = [1] * 100,
     huge: int = 10**5000,
 ) -> None:
     """Something."""
