@@ -46,7 +46,7 @@ LAST = 2**62
 """Behind every event a run can have."""
 
 OWED_SECONDS = 3600.0
-"""How long a gateway that does not answer is still to be told of a cancelled run."""
+"""How long a gateway that does not answer is still to be told of a run that we ended."""
 TOLD_SECONDS = 10.0
 """How long who deletes a run waits until the gateway was told that it is cancelled."""
 
@@ -282,7 +282,7 @@ class Engine:
             await self._give_up(hold)
 
     async def _settle(self, invocation: Invocation) -> None:
-        """Tell the gateway of a cancelled run; later again where it cannot be told now."""
+        """Tell the gateway of a run that we ended; later again where it cannot be told now."""
         now = await self.store.get(invocation.id)  # whoever submitted it may have told meanwhile
         if now is None or not now.owed or await settle_cancelled(self.store, self.upstream, now):
             return

@@ -39,6 +39,7 @@ class Hold:
         status: str | None = None,
         progress: Progress | None = None,
         result: Result | None = None,
+        owed: bool = False,
     ) -> None:
         """Append events, and what goes with them, durably. Raises Fenced when the hold is lost."""
         run = self.invocation
@@ -52,6 +53,7 @@ class Hold:
                     status=status,
                     progress=progress,
                     result=result,
+                    owed=owed,
                 )
             except (StoreFull, StoreUnavailable):
                 await asyncio.sleep(AGAIN_SECONDS)

@@ -233,6 +233,7 @@ class PostgresStore:
         status: str | None = None,
         progress: Progress | None = None,
         result: Result | None = None,
+        owed: bool = False,
     ) -> None:
         append = Append(
             inked(id),
@@ -242,6 +243,7 @@ class PostgresStore:
             status,
             None if progress is None else json_of(progress),
             None if result is None else json_of(result),
+            owed,
         )
         await self._appender.add(append)
 

@@ -43,9 +43,10 @@ RUNS = """
         updated = clock.now,
         finished = case when new.ended then clock.now else run.finished end,
         worker = case when new.ended then null else run.worker end,
-        leased = case when new.ended then null else run.leased end
-    from unnest(%b::text[], %b::integer[], %b::text[], %b::text[], %b::text[], %b::boolean[])
-            as new (id, last, status, progress, result, ended),
+        leased = case when new.ended then null else run.leased end,
+        owed = run.owed or new.owed
+    from unnest(%b::text[], %b::integer[], %b::text[], %b::text[], %b::text[], %b::boolean[],
+            %b::boolean[]) as new (id, last, status, progress, result, ended, owed),
         (select extract(epoch from clock_timestamp())::float8 as now) as clock
     where run.id = new.id
 """
@@ -62,6 +63,7 @@ class Append:
     status: str | None
     progress: str | None
     result: str | None
+    owed: bool = False
     done: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -84,6 +86,7 @@ class _Run:
     status: str
     progress: str | None = None
     result: str | None = None
+    owed: bool = False
     changed: bool = False
     events: list[tuple[int, str, str, str]] = field(default_factory=list[tuple[int, str, str, str]])
 
@@ -104,6 +107,7 @@ class _Run:
         self.status = status
         self.progress = append.progress or self.progress
         self.result = append.result or self.result
+        self.owed = append.owed
         self.changed = True
         return True
 
@@ -204,7 +208,7 @@ async def _save(connection: Connection, runs: dict[str, _Run]) -> None:
     if events:
         await connection.execute(EVENTS, [list(column) for column in zip(*events, strict=True)])
     states = [
-        (id, run.last, run.status, run.progress, run.result, run.status in TERMINAL)
+        (id, run.last, run.status, run.progress, run.result, run.status in TERMINAL, run.owed)
         for id, run in runs.items()
     ]
     await connection.execute(RUNS, [list(column) for column in zip(*states, strict=True)])

@@ -140,10 +140,11 @@ async def cancelled(connection: Connection, id: str) -> Invocation | None:
 
 
 async def settled(connection: Connection, id: str, upstream_id: str | None, owed: bool) -> None:
-    """Note what a cancelled run's upstream is called, and whether it still has to be told."""
+    """Note what the upstream of a run that was cancelled, or is owed, is called, and whether it
+    still has to be told."""
     async with connection.transaction():
         run = await _locked(connection, id)
-        if run is None or run.status != "cancelled":
+        if run is None or not (run.status == "cancelled" or run.owed):
             return
         progress = run.progress
         if upstream_id is not None:

@@ -61,21 +61,28 @@ async def conduct(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace | N
 
 
 async def settle_cancelled(store: Store, upstream: Upstream, invocation: Invocation) -> bool:
-    """Tell the gateway that a cancelled run is not wanted any more.
+    """Tell the gateway that a run we ended, cancelled or stopped, is not wanted any more.
 
     True: there is nothing left to tell, and the store knows. False: it could not be told now.
     """
     step = invocation.progress
     if step.upstream_id is None and step.submitting and _just_ended(invocation):
         return False  # it is on its way out, and whoever sent it still has its id to tell
-    if step.upstream_id is not None and step.way != "plain":  # a plain stream ended with us
-        try:
-            await upstream.client.cancel(step.upstream_id, timeout=Pace().call)
-        except (errors.NotFound, errors.BadRequest, errors.InputError):
-            pass  # it is over there, or cannot be cancelled
-        except errors.GatewayError:
-            return False
+    hears = step.upstream_id is not None and step.way != "plain"  # a plain stream ended with us
+    if hears and not await _heard(upstream, step.upstream_id or "", Pace().call):
+        return False
     await lasting(lambda: store.settle(invocation.id, upstream_id=step.upstream_id, owed=False))
+    return True
+
+
+async def _heard(upstream: Upstream, id: str, seconds: float) -> bool:
+    """Cancel it at the gateway; whether there is nothing more to tell it."""
+    try:
+        await upstream.client.cancel(id, timeout=seconds)
+    except (errors.NotFound, errors.BadRequest, errors.InputError):
+        pass  # it is over there, or cannot be cancelled
+    except KitError:
+        return False
     return True
 
 
@@ -112,10 +119,13 @@ async def _open(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace) -> C
 
 
 async def _fail(course: Course, end: Failed) -> None:
-    """End the run as failed, with what it has."""
+    """End the run as failed, with what it has.
+
+    A gateway that cannot be told to stop is owed that: it would go on, and spend.
+    """
+    owed = False
     if end.stops and course.seen_id is not None:
-        with contextlib.suppress(KitError):
-            await course.upstream.client.cancel(course.seen_id, timeout=course.pace.drain)
+        owed = not await _heard(course.upstream, course.seen_id, course.pace.drain)
     step = course.progress
     uncertain = step.uncertain or end.uncertain
     await course.hold.write(
@@ -124,6 +134,7 @@ async def _fail(course: Course, end: Failed) -> None:
         status="failed",
         progress=dataclasses.replace(step, submitting=False, uncertain=uncertain),
         result=Result(response=end.response, error_message=str(end), error_code=end.code),
+        owed=owed,
     )
 
 

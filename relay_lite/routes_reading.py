@@ -85,8 +85,8 @@ class Reading:
         if not await self.engine.delete(id) and await self.engine.store.get(id) is not None:
             raise Refused(
                 409,
-                "The run has not ended: cancel it first. After a cancel it stays until the gateway"
-                " has been told.",
+                "The run has not ended: cancel it first. What was cancelled, or stopped at a"
+                " bound, stays until the gateway has been told.",
             )
         return Response(status_code=204)
 

@@ -169,8 +169,9 @@ class SqliteStore:
         status: str | None = None,
         progress: Progress | None = None,
         result: Result | None = None,
+        owed: bool = False,
     ) -> None:
-        append = Append(id, epoch, events, after, status, progress, result)
+        append = Append(id, epoch, events, after, status, progress, result, owed)
         await self._desk(self._writing).do(append, (id,))
 
     async def settle(self, id: str, *, upstream_id: str | None = None, owed: bool) -> None:

@@ -25,12 +25,13 @@ ADVANCE = """
     UPDATE run SET last = new.last, status = new.status, updated = new.at,
         progress = coalesce(new.progress, run.progress),
         finished = iif(new.over, new.at, NULL),
+        owed = max(run.owed, new.owed),
         worker = iif(new.over, NULL, run.worker),
         leased = iif(new.over, NULL, run.leased)
     FROM (
         SELECT json_extract(value, '$[0]') AS number, json_extract(value, '$[1]') AS last,
             json_extract(value, '$[2]') AS status, json_extract(value, '$[3]') AS over,
-            json_extract(value, '$[4]') AS progress, ? AS at
+            json_extract(value, '$[4]') AS progress, json_extract(value, '$[5]') AS owed, ? AS at
         FROM json_each(?)
     ) AS new
     WHERE run.number = new.number
@@ -55,6 +56,7 @@ class Append:
     status: str | None = None
     progress: Progress | None = None
     result: Result | None = None
+    owed: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class _Run:
     last: int
     status: str
     progress: Progress | None = None
+    owed: bool = False
     touched: bool = False
 
 
@@ -122,6 +125,7 @@ def _advance(run: _Run, append: Append) -> None:
     run.last += len(append.events)
     run.status = append.status or run.status
     run.progress = append.progress or run.progress
+    run.owed = append.owed
     run.touched = True
 
 
@@ -139,6 +143,7 @@ def _write(
             run.status,
             run.status in TERMINAL,
             None if run.progress is None else dumped(asdict(run.progress)),
+            run.owed,
         )
         for run in runs
         if run.touched

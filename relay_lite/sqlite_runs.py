@@ -122,7 +122,8 @@ def settle(
     db: sqlite3.Connection, id: str, upstream_id: str | None, owed: bool, now: float
 ) -> None:
     row = db.execute(
-        "SELECT number, progress FROM run WHERE id = ? AND status = 'cancelled'", (named(id),)
+        "SELECT number, progress FROM run WHERE id = ? AND (status = 'cancelled' OR owed = 1)",
+        (named(id),),
     ).fetchone()
     if row is None:
         return

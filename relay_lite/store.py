@@ -143,7 +143,7 @@ class Invocation:
     """One run as it stands. Times are seconds since 1970.
 
     last: the number of its last event. fetched: somebody has read how it ended.
-    owed: it was cancelled, and the upstream has not been told yet.
+    owed: it was cancelled, or stopped by us, and the upstream has not been told yet.
     """
 
     id: str
@@ -291,18 +291,21 @@ class Store(Protocol):
         status: str | None = None,
         progress: Progress | None = None,
         result: Result | None = None,
+        owed: bool = False,
     ) -> None:
         """Write events and what goes with them, in one transaction.
 
         `after` is the number of the last event the writer knows: where the log is just as much
         longer as `events` are, they have arrived before (the connection was lost behind the
-        commit), and nothing is written twice. A terminal `status` ends the run and gives it back.
+        commit), and nothing is written twice. A terminal `status` ends the run and gives it back;
+        `owed` with it: the upstream may go on, and has still to be told that it is over.
         Raises Fenced, also for a run that has ended.
         """
         ...
 
     async def settle(self, id: str, *, upstream_id: str | None = None, owed: bool) -> None:
-        """Of a cancelled run: note the upstream's id, and whether it still has to be told.
+        """Of a run that was cancelled, or is `owed`: note the upstream's id, and whether it still
+        has to be told. Any other is left as it is.
 
         No epoch: what an upstream run is called is true whoever says it.
         """

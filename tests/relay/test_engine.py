@@ -36,6 +36,8 @@ class Provider(httpx.AsyncBaseTransport):
         self.cancelled: list[str] = []
         self.followed: list[str] = []
         self.reading = 0
+        self.deaf = False  # cancels are answered with an error
+        self.endless = False  # streams stand still again behind their text
         self.hold = 0.0  # seconds before a submission is answered
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -52,6 +54,8 @@ class Provider(httpx.AsyncBaseTransport):
         id = path.split("/")[1]
         if path.endswith("/cancel"):
             self.cancelled.append(id)
+            if self.deaf:
+                return httpx.Response(503, json={"error": {"message": "overloaded"}})
             return httpx.Response(200, json=response(id, "cancelled"))
         self.followed.append(id)
         if request.url.params.get("stream"):
@@ -72,6 +76,8 @@ class Provider(httpx.AsyncBaseTransport):
                 yield frame(0, "response.created", response=response(id, "in_progress"))
             await self.go.wait()
             yield frame(1, "response.output_text.delta", output_index=0, delta=TEXT)
+            if self.endless:
+                await asyncio.Event().wait()
             yield frame(2, "response.completed", response=response(id, "completed"))
         finally:
             self.reading -= 1
@@ -304,6 +310,22 @@ async def test_a_cancel_reaches_the_worker_in_another_process(
     await until(caller, "inv_1", "running")
     await caller.cancel("inv_1")
     await until_async(lambda: provider.cancelled == ["resp_1"] and provider.reading == 0)
+
+
+async def test_a_run_that_was_stopped_is_told_to_the_gateway_until_it_hears(
+    start: StartEngine, provider: Provider
+) -> None:
+    """Over its size, here; it would go on and spend. It can be deleted only then."""
+    provider.deaf = provider.endless = True
+    provider.go.set()
+    engine = await start(limits=Limits(max_stream_bytes=3))
+    await engine.submit(order())
+    failed = await until(engine, "inv_1", "failed")
+    assert failed.result.error_code == "too_large"
+    assert not await engine.delete("inv_1")
+    provider.deaf = False
+    await until_async(lambda: engine.delete("inv_1"))
+    assert {*provider.cancelled} == {"resp_1"}
 
 
 async def test_no_more_runs_at_a_time_than_agreed(start: StartEngine, provider: Provider) -> None:

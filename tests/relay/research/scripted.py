@@ -69,6 +69,7 @@ class Scripted(httpx.AsyncBaseTransport):
     refusals: answered to the first creates, as (status, headers, body) or an exception.
     polls: answered to the first GETs, likewise. looks: GETs that say `in_progress` first.
     cuts: after how many events each stream ends, in the order of the streams; None: not at all.
+    deaf: answered to the first cancels, likewise.
     held: an event until which the first stream waits before its first byte; `broken_off` counts
     whom that took too long.
     """
@@ -80,6 +81,7 @@ class Scripted(httpx.AsyncBaseTransport):
     cuts: list[int | None] = field(default_factory=list[int | None])
     refusals: list[Any] = field(default_factory=list[Any])
     polls: list[Any] = field(default_factory=list[Any])
+    deaf: list[Any] = field(default_factory=list[Any])
     looks: int = 0
     resumes_refused: int = 0
     numbered: bool = True
@@ -138,6 +140,8 @@ class Scripted(httpx.AsyncBaseTransport):
             return answer(200, {"data": self.models})
         if path.endswith("/cancel"):
             self.cancels.append(path)
+            if self.deaf:
+                return refusal(self.deaf.pop(0))
             return answer(200, {**self.response, "status": "cancelled"})
         if request.method == "POST":
             body = json.loads(await request.aread())

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
+from relay_lite.research import settle_cancelled
 from relay_lite.spending import Prices, estimate, prices_in
 from tests.relay.research.conftest import Desk
-from tests.relay.research.scripted import ITEMS, PRICES, TEXT, USAGE, Scripted, searched
+from tests.relay.research.scripted import (
+    GATEWAY,
+    ITEMS,
+    PRICES,
+    TEXT,
+    USAGE,
+    Scripted,
+    refused,
+    searched,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +35,33 @@ async def test_a_run_over_its_budget_is_stopped_with_what_it_has(desk: Desk) -> 
     assert 1 < len(await desk.said("search")) < 41
     [usage] = await desk.said("usage")
     assert usage["estimate"] and 0.5 < usage["cost_usd"] < 1
+
+
+@pytest.mark.parametrize(
+    ("answered", "owed"),
+    [
+        (refused(503), True),
+        (refused(429), True),
+        (refused(401), True),
+        (httpx.ReadError("gone"), True),
+        (refused(404), False),
+        (refused(400), False),
+    ],
+    ids=["503", "429", "401", "broken", "404", "400"],
+)
+async def test_a_stop_that_the_gateway_did_not_hear_is_owed(
+    desk: Desk, answered: Any, owed: bool
+) -> None:
+    """It would go on, and spend; one that does not know the run, or has ended it, does not."""
+    there = Scripted(items=BUSY, deaf=[answered])
+    run = await desk.work(there.upstream(), budget_usd=0.5)
+    assert (run.status, run.result.error_code) == ("failed", "budget_exceeded")
+    assert (run.owed, run.progress.upstream_id) == (owed, "resp_1")
+    assert await desk.store.waiting(GATEWAY) == ([run.id] if owed else [])
+    if owed:
+        assert await settle_cancelled(desk.store, there.upstream(), run)
+        assert not (await desk.now()).owed
+    assert there.cancels == ["/responses/resp_1/cancel"] * (1 + owed)
 
 
 async def test_a_run_within_its_budget_ends_with_the_tokens_it_used(desk: Desk) -> None:

@@ -274,12 +274,48 @@ async def test_an_id_that_is_learned_late_is_noted(store: Store) -> None:
     assert (run.owed, run.progress.upstream_id) == (True, "resp_9")
 
 
-async def test_only_a_cancelled_run_is_settled(store: Store) -> None:
+async def stopped(store: Store, *, owed: bool) -> str:
+    """A run that its worker ended before its upstream had."""
+    run = await held(store)
+    progress = Progress(1, upstream_id="resp_9", way="background")
+    end = [Draft("error", {"message": "over its budget"})]
+    await store.append(
+        run.id, run.epoch, end, after=1, status="failed", progress=progress, owed=owed
+    )
+    return run.id
+
+
+@pytest.mark.parametrize("owed", [True, False])
+async def test_a_run_that_failed_waits_for_a_worker_where_its_upstream_was_not_told(
+    store: Store, owed: bool
+) -> None:
+    id = await stopped(store, owed=owed)
+    now = await state(store, id)
+    assert (now.status, now.owed, now.worker) == ("failed", owed, None)
+    assert await store.waiting(GATEWAY) == ([id] if owed else [])
+    assert [found.id for found in await claim(store)] == ([id] if owed else [])
+
+
+async def test_a_run_that_failed_and_is_settled_is_owed_no_more(store: Store) -> None:
+    id = await stopped(store, owed=True)
+    await claim(store, "w")
+    await store.settle(id, owed=True)
+    assert (await state(store, id)).owed
+    await store.settle(id, upstream_id="resp_9", owed=False)
+    now = await state(store, id)
+    assert (now.status, now.last, now.owed, now.worker) == ("failed", 2, False, None)
+    assert await store.waiting(GATEWAY) == []
+
+
+@pytest.mark.parametrize("status", ["completed", "failed"])
+async def test_a_run_that_is_neither_cancelled_nor_owed_is_not_settled(
+    store: Store, status: str
+) -> None:
     run = await held(store)
     await store.settle(run.id, upstream_id="resp_9", owed=True)
     await store.settle("inv_none", owed=True)
     assert await state(store, run.id) == run
-    await finish(store, run)
+    await finish(store, run, status)
     await store.settle(run.id, upstream_id="resp_9", owed=True)
     now = await state(store, run.id)
     assert (now.owed, now.progress.upstream_id) == (False, None)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from relay_lite.store import Conflict, Gateway, Progress, Store, TooMany
+from relay_lite.store import Conflict, Draft, Gateway, Progress, Store, TooMany
 from tests.relay.store.conftest import OpenStore
 from tests.relay.store.orders import GATEWAY, create, ended, finish, held, log, order, state
 
@@ -216,6 +216,16 @@ async def test_a_run_whose_gateway_has_still_to_be_told_stays(store: Store) -> N
         run.id, run.epoch, [], after=run.last, progress=Progress(attempt=1, upstream_id="resp_1")
     )
     await store.cancel(run.id)
+    assert await store.delete(run.id) is False
+    assert await store.purge(before=time.time() + 60, unread=True) == 0
+    await store.settle(run.id, owed=False)
+    assert await store.delete(run.id)
+
+
+async def test_a_run_that_failed_stays_until_its_gateway_has_been_told(store: Store) -> None:
+    run = await held(store)
+    end = [Draft("error", {"message": "over its budget"})]
+    await store.append(run.id, run.epoch, end, after=run.last, status="failed", owed=True)
     assert await store.delete(run.id) is False
     assert await store.purge(before=time.time() + 60, unread=True) == 0
     await store.settle(run.id, owed=False)
