@@ -117,15 +117,16 @@ def serve(
     announce: Callable[[str], object] = lambda _url: None,
     closing: Step | None = None,
 ) -> None:
-    """Serve `app` until Ctrl-C or SIGTERM; `announce(url)` is called once the port is ours.
+    """Serve `app` until Ctrl-C or SIGTERM; `announce(url)` is called once it has started.
 
     closing: awaited in the server's loop before connections are closed, for at most 15 s: the
     place to end endless streams, which would otherwise be cut. Raises as `serve_in_thread` does.
     """
     listener = _bind(host, port)
-    announce(_url(host, listener.getsockname()[1]))
+    url = _url(host, listener.getsockname()[1])
+    server = _server(app, "warning", 1, closing, started=lambda: announce(url))
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn sends itself the signal once more
-        _run(_server(app, "warning", 1, closing), listener)
+        _run(server, listener)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -153,7 +154,13 @@ def _why_not(error: Exception, host: str, port: int) -> str:
     return f"Cannot listen on {host} port {port}: {error}."
 
 
-def _server(app: ASGIApp, log_level: str, grace: int, closing: Step | None) -> uvicorn.Server:
+def _server(
+    app: ASGIApp,
+    log_level: str,
+    grace: int,
+    closing: Step | None,
+    started: Callable[[], object] = lambda: None,
+) -> uvicorn.Server:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -163,6 +170,7 @@ def _server(app: ASGIApp, log_level: str, grace: int, closing: Step | None) -> u
             except SystemExit:
                 raise starting.failure or ConfigError("The app refused to start.") from None
             logging.getLogger("uvicorn.error").setLevel(log_level.upper())
+            started()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if closing is not None:

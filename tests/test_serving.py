@@ -232,7 +232,7 @@ def test_a_server_stops_although_closing_fails(caplog):
 
 
 def test_what_an_app_raises_at_its_start_reaches_the_caller(capfd):
-    """Its own words, and no line of anybody's log."""
+    """Its own words, no line of anybody's log, and nothing of a server that runs."""
 
     async def too_new(scope, receive, send):
         await receive()
@@ -245,7 +245,7 @@ def test_what_an_app_raises_at_its_start_reaches_the_caller(capfd):
     with pytest.raises(ConfigError, match="newer version"):
         serve_in_thread(too_new)
     with pytest.raises(ConfigError, match="newer version"):
-        serve(too_new, "127.0.0.1", 0)
+        serve(too_new, "127.0.0.1", 0, announce=print)
     assert capfd.readouterr() == ("", "")
 
 
