@@ -6,14 +6,16 @@ An abbreviated option is refused, because a new option could change what it mean
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from kit.errors import InputError
 from kit.notebook.options import OPTIONS, Api, Magic, Option, known_options, options_of
 from kit.notebook.splitting import Word, split_assignment, split_words
 
-__all__ = ["Command", "Commission", "manual", "nearest", "parse", "parse_research"]
+__all__ = ["Command", "Commission", "manual", "nearest", "parse", "parse_research", "spare_modules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,15 @@ class Commission:
     def outputs(self) -> tuple[str, ...]:
         """The variables that get the Run."""
         return tuple(name for name in (self.out, self.assigned) if name)
+
+
+def spare_modules(command: Command | Commission, variables: Mapping[str, Any]) -> None:
+    """Raises InputError where the answer would take the place of a module."""
+    for where, name in (("-o", command.out), ("<<", command.assigned)):
+        if name is not None and isinstance(variables.get(name), ModuleType):
+            raise InputError(
+                f"{where}: {name} is the name of a module you imported; choose another name."
+            )
 
 
 def parse_research(line: str) -> Commission:

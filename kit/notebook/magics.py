@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from traitlets import Enum
 
 from kit.errors import InputError
-from kit.notebook.arguments import manual, parse, parse_research
+from kit.notebook.arguments import manual, parse, parse_research, spare_modules
 from kit.notebook.asking import ask, question_of
 from kit.notebook.completion import matcher_for
 from kit.notebook.edge import at_the_edge
@@ -77,12 +77,14 @@ class KitMagics(Magics):
 
         shell = cast(Any, self.shell)
         if cell is None:
-            return control_runs(line, shell)
+            control_runs(line, shell)
+            return
         commission = parse_research(line)
         if commission.help:
             print(manual("research"))
-        else:
-            _leave_in_underscore(shell, start(commission, cell, shell))
+            return
+        spare_modules(commission, shell.user_ns)
+        _leave_in_underscore(shell, start(commission, cell, shell))
 
     def _run(self, api: Api, line: str, cell: str | None) -> None:
         if cell is None and not {"-h", "--help"}.intersection(line.split()):
@@ -95,6 +97,7 @@ class KitMagics(Magics):
             print(manual(api))
             return
         shell = cast(Any, self.shell)
+        spare_modules(command, shell.user_ns)
         approve = None if self.approve == "paid" else self.approve
         question = question_of(command, cell, shell.user_ns, current, approve)
         from kit import connect

@@ -8,6 +8,7 @@ the kind it stands in.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ def writable_name(name: str, where: str) -> str:
     """`name`, if an answer can be put there without breaking the notebook. Raises InputError."""
     if _IPYTHONS_OWN.fullmatch(variable_name(name, where)):
         raise InputError(f"{where}: {name} belongs to the notebook itself; choose another name.")
+    if hasattr(builtins, name):
+        raise InputError(f"{where}: {name} belongs to Python itself; choose another name.")
     return name
 
 

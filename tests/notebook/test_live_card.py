@@ -101,9 +101,9 @@ def test_it_is_told_what_is_new_and_not_all_again(kernel: FrontEnd, dripping: An
 
 def test_many_deltas_at_once_lose_none(kernel: FrontEnd, dripping: Any) -> None:
     together = steps(kernel, dripping, step=160)
-    cell = kernel.run("%%chat -o all\nTalk at once", meanwhile=together)
+    cell = kernel.run("%%chat -o answer\nTalk at once", meanwhile=together)
     text = "".join(f"{number} " for number in range(MANY))
-    assert kernel.value("all.text") == text
+    assert kernel.value("answer.text") == text
     assert cell.displays[0]["text/plain"].startswith(text.strip())
     on_the_way = kernel.widget.page.text.strip()
     assert len(kernel.widget.told) > 10 and text.startswith(on_the_way)

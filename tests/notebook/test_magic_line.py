@@ -2,8 +2,9 @@
 
 import pytest
 
+import kit
 from kit.errors import InputError
-from kit.notebook.arguments import manual, parse
+from kit.notebook.arguments import manual, parse, parse_research, spare_modules
 from kit.notebook.options import options_of
 
 
@@ -118,6 +119,32 @@ def test_names_of_the_notebook_itself_are_refused(form, name):
         parse("chat", form.format(name))
     assert f"{name} belongs to the notebook itself" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["-o {}", "{} <<", "{} = <<"])
+@pytest.mark.parametrize("name", ["print", "len", "list", "id", "ValueError", "open"])
+def test_names_of_python_itself_are_refused(form, name):
+    """Who loses `print` finds out many cells later."""
+    for read in (lambda line: parse("chat", line), parse_research):
+        with pytest.raises(InputError) as caught:
+            read(form.format(name))
+        option = "-o" if form.startswith("-o") else "<<"
+        assert (
+            str(caught.value) == f"{option}: {name} belongs to Python itself; choose another name."
+        )
+
+
+@pytest.mark.parametrize(("form", "option"), [("-o {}", "-o"), ("{} <<", "<<"), ("{} = <<", "<<")])
+def test_a_name_that_holds_a_module_is_refused(form, option):
+    variables = {"kit": kit, "answer": 1}
+    for read in (lambda line: parse("chat", line), parse_research):
+        spare_modules(read(form.format("answer")), variables)
+        spare_modules(read(form.format("new")), variables)
+        with pytest.raises(InputError) as caught:
+            spare_modules(read(form.format("kit")), variables)
+        assert str(caught.value) == (
+            f"{option}: kit is the name of a module you imported; choose another name."
+        )
 
 
 @pytest.mark.parametrize("name", ["Input", "_answer", "out", "exit_code", "_index", "i"])
