@@ -234,7 +234,10 @@ class _Reader:
         if found is None:
             return ()
         names = [name.strip() for name in found.value.split(os.pathsep)]
-        return tuple(path_from(name, found.source) for name in names if name)
+        folders = tuple(path_from(name, found.source) for name in names if name)
+        for folder in folders:
+            _check_folder(folder, found.source)
+        return folders
 
     def local_model(self) -> Path | None:
         found = self.found("KIT_LOCAL_MODEL", self.own)
@@ -264,6 +267,16 @@ class _Reader:
         import urllib.request  # brings all of http.client
 
         return {f"{kind.upper()}_PROXY": url for kind, url in urllib.request.getproxies().items()}
+
+
+def _check_folder(folder: Path, source: Source) -> None:
+    """A misspelt folder would only be missed in the answers, and by nobody."""
+    if not os.path.isdir(folder):  # unlike Path.is_dir, whatever is wrong with the path
+        written = "".join(one if one.isprintable() else "?" for one in str(folder)[:200])
+        raise ConfigError(
+            f"KIT_SANDBOX_CORPUS ({source.name}) names {written}, which is no folder.\n"
+            f"Correct it, or make the folder; several are separated by {os.pathsep!r}."
+        )
 
 
 def path_from(name: str, source: Source) -> Path:

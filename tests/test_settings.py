@@ -396,12 +396,34 @@ def test_paths_count_from_where_they_are_written(
     import os
 
     monkeypatch.chdir(place.home)
-    place.write(place.folder, KIT_SANDBOX_CORPUS=os.pathsep.join(["papers", "/srv/notes", ""]))
+    notes = place.home / "notes"
+    for folder in (place.folder / "papers", notes, place.home / "here"):
+        folder.mkdir()
+    place.write(place.folder, KIT_SANDBOX_CORPUS=os.pathsep.join(["papers", str(notes), ""]))
     place.write(place.home, KIT_LOCAL_MODEL="~/models/small.gguf")
     settings = place.load()
-    assert settings.sandbox_corpus == (place.folder / "papers", Path("/srv/notes"))
+    assert settings.sandbox_corpus == (place.folder / "papers", notes)
     assert settings.local_model == Path.home() / "models" / "small.gguf"
     assert place.load(KIT_SANDBOX_CORPUS="here").sandbox_corpus == (place.home / "here",)
+
+
+@pytest.mark.parametrize("wrong", ["papres", "a-file.md", "nul\x00", "long" * 2000])
+def test_a_corpus_folder_that_is_none_is_named_and_not_passed_over(
+    place: Place, wrong: str
+) -> None:
+    import os
+
+    (place.folder / "papers").mkdir()
+    papers = str(place.folder / "papers")
+    (place.folder / "a-file.md").write_text("text")
+    given = os.pathsep.join([papers, str(place.folder / wrong)])
+    with pytest.raises(ConfigError, match="KIT_SANDBOX_CORPUS") as raised:
+        place.load(KIT_SANDBOX_CORPUS=given)
+    said = str(raised.value)
+    assert str(place.folder / wrong)[:60].partition("\x00")[0] in said
+    assert "environment" in said
+    assert said.replace("\n", " ").isprintable()
+    assert len(said) < 500
 
 
 def test_a_folder_cannot_say_who_reads_the_traffic_or_what_native_code_parses(
