@@ -35,6 +35,10 @@ __all__ = ["Exchange"]
 
 MAX_ERROR_BYTES = 64 * 1024
 
+FOR_MINUTES = (
+    "What takes minutes runs in the background: --background with responses, submit() in code."
+)
+
 
 class Exchange:
     """Sends requests to one endpoint. `retries` counts further tries after the first."""
@@ -164,7 +168,7 @@ class Exchange:
             if first_byte is not None and first_byte < left:
                 raise errors.TimedOut(
                     f"The gateway sent nothing for {first_byte:g} s. It may still be at work on "
-                    "the request; ask again later, or use submit() for what takes minutes."
+                    f"the request; ask again later. {FOR_MINUTES}"
                 ) from None
             raise late_error() from None
         except httpx.TransportError as error:
@@ -198,8 +202,8 @@ class Exchange:
 
 def late_error() -> errors.TimedOut:
     return errors.TimedOut(
-        "The gateway did not answer in time. It may still be at work on the request; "
-        "give a longer timeout, or use submit() for what takes minutes."
+        "The gateway did not answer in time. It may still be at work on the request.\n"
+        f"Give a longer timeout (--timeout). {FOR_MINUTES}"
     )
 
 

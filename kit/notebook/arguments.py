@@ -104,7 +104,8 @@ def parse(api: Api, line: str) -> Command:
     command = Command(api, **values)
     if command.works and (command.background or command.no_stream):
         other = "--background" if command.background else "--no-stream"
-        raise InputError(f"{other} and --auto-tool-call exclude each other; leave one of them out.")
+        tools = "--auto-tool-call" if command.auto_tool_call else "--tools"
+        raise InputError(f"{other} and {tools} exclude each other; leave one of them out.")
     if (command.budget is not None or command.yes) and not command.works:
         given = "--yes" if command.yes else "--budget"
         raise InputError(f"{given} is for a model that calls functions: add --auto-tool-call.")

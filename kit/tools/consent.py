@@ -48,7 +48,8 @@ HOW_TO_CONSENT = (
 )
 HOW_TO_APPROVE = (
     "{name} needs a yes, and nobody can be asked here.\n"
-    'Pass approve="always", or a function that decides.'
+    'Give it beforehand: --yes in a cell, %config KitMagics.approve = "always" in a notebook,\n'
+    'approve="always", or a function that decides, in code.'
 )
 
 

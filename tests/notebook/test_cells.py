@@ -95,6 +95,8 @@ def test_any_pasted_text_arrives(kernel, prompt):
         ("%chat hello", "InputError", "write %%chat (two signs)"),
         ("%%chat -m nobody\nhi", "ModelUnknown", "nobody"),
         ("%%chat -m sandbox:429 --timeout 2\nhi", "RateLimited", ""),
+        ("%%chat --timeout 0.000001\nhi", "TimedOut", "Give a longer timeout (--timeout)."),
+        ("%%responses --timeout 0.000001\nhi", "TimedOut", "--background with responses"),
         ("%kit nonsense", "InputError", "there are: status, models, use"),
     ],
 )

@@ -177,7 +177,9 @@ def test_every_call_is_asked_for_where_that_is_configured(kernel: Any) -> None:
         ("--budget 2", "add --auto-tool-call"),
         ("--yes", "add --auto-tool-call"),
         ("--auto-tool-call --no-stream", "exclude each other"),
-        ("--auto-tool-call --background", "exclude each other"),
+        ("--auto-tool-call --background", "--background and --auto-tool-call exclude each other"),
+        ("--tools total_sales --background", "--background and --tools exclude each other"),
+        ("--tools total_sales --no-stream", "--no-stream and --tools exclude each other"),
     ],
 )
 def test_a_wrong_line_says_what_to_write(kernel: Any, line: str, says: str) -> None:

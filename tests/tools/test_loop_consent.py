@@ -390,7 +390,8 @@ def test_where_nobody_can_type_it_is_an_error_that_says_how_to_consent(
     assert type(played.error) is errors.ConsentMissing
     name = "buy" if costs else "delete"
     assert str(played.error).startswith(f"{name} {'costs money' if costs else 'needs a yes'}")
-    assert 'approve="always"' in str(played.error)
+    for way in ("--yes in a cell", "%config KitMagics.approve", 'approve="always"'):
+        assert way in str(played.error)
     assert [one.name for one in played.error.answer.tool_calls] == [name]
     assert (ran, len(played.bodies)) == ([], 1)
 
