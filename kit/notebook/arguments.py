@@ -15,7 +15,16 @@ from kit.errors import InputError
 from kit.notebook.options import OPTIONS, Api, Magic, Option, known_options, options_of
 from kit.notebook.splitting import Word, split_assignment, split_words
 
-__all__ = ["Command", "Commission", "manual", "nearest", "parse", "parse_research", "spare_modules"]
+__all__ = [
+    "Command",
+    "Commission",
+    "manual",
+    "near_variable",
+    "nearest",
+    "parse",
+    "parse_research",
+    "spare_modules",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,12 @@ def nearest(name: str, names: Any) -> str | None:
         return near[0]
     starting = [one for one in names if len(name) > 2 and one.startswith(name)]
     return starting[0] if starting else None
+
+
+def near_variable(name: str, variables: Mapping[str, Any]) -> str:
+    """The end of a sentence about a variable that is not there; empty where none is like it."""
+    near = nearest(name, [one for one in variables if not one.startswith("_")])
+    return f"; did you mean {near}?" if near else ""
 
 
 def _short(text: str, limit: int = 40) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, MutableMapping
-from pathlib import Path
 from typing import Any
 
 from kit.errors import InputError, Interrupted, KitError
-from kit.notebook.arguments import Command, nearest
+from kit.notebook.arguments import Command, near_variable, nearest
+from kit.notebook.attaching import file_at, picture
 from kit.notebook.interpolate import fill
 from kit.notebook.leaving import interrupted, unfinished
 from kit.notebook.screens import Screen
@@ -104,8 +104,8 @@ def _turn(
     """The prompt with its pictures and files, read once: a later turn sends the same again."""
     from kit.gateway.wire import items_of
 
-    images = [_image(name, variables) for name in command.images]
-    files = [_file(path) for path in command.files]
+    images = [picture(name, variables) for name in command.images]
+    files = [file_at(path) for path in command.files]
     return tuple(items_of(prompt, {"images": images, "files": files}))
 
 
@@ -125,7 +125,9 @@ def _continuing(command: Command, session: Session) -> dict[str, Any]:
 
 def _schema(name: str, variables: Mapping[str, Any]) -> Any:
     if name not in variables:
-        raise InputError(f"--schema {name}: there is no variable {name}{_near(name, variables)}.")
+        raise InputError(
+            f"--schema {name}: there is no variable {name}{near_variable(name, variables)}."
+        )
     value = variables[name]
     if isinstance(value, dict) or (isinstance(value, type) and hasattr(value, "model_json_schema")):
         return value
@@ -133,35 +135,6 @@ def _schema(name: str, variables: Mapping[str, Any]) -> Any:
         f"--schema {name}: it holds a {type(value).__name__}; "
         "a pydantic model class or a JSON schema (a dict) is needed."
     )
-
-
-def _image(name: str, variables: Mapping[str, Any]) -> Any:
-    if name in variables:
-        return variables[name]
-    if name.startswith(("https://", "http://", "data:image/")):
-        return name
-    if not _is_file(name):
-        near = _near(name, variables)
-        raise InputError(f"--image {name}: there is no variable and no file of that name{near}.")
-    return str(Path(name).expanduser())
-
-
-def _file(path: str) -> str:
-    if not _is_file(path):
-        raise InputError(f"--file {path}: there is no such file; the folder is {Path.cwd()}.")
-    return str(Path(path).expanduser())
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).expanduser().is_file()
-    except (OSError, RuntimeError, ValueError):  # too long, no such home, a NUL in it
-        return False
-
-
-def _near(name: str, variables: Mapping[str, Any]) -> str:
-    near = nearest(name, [one for one in variables if not one.startswith("_")])
-    return f"; did you mean {near}?" if near else ""
 
 
 def ask(
