@@ -23,7 +23,9 @@ def is_meant(text: str, names: Container[str]) -> bool:
     if tree is None or any(_is_of_templates(node) for node in ast.walk(tree)):
         return False
     first, called = _first(tree.body)
-    return first in names or (called and first is not None and hasattr(builtins, first))
+    if first is None:
+        return False
+    return first in names or (called and hasattr(builtins, first))
 
 
 def note_of(found: Sequence[str]) -> str | None:
