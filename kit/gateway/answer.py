@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
+from kit.errors import redact
 from kit.gateway.completion import items_of_completion, status_of_finish
 from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.refusal import shown, unwrapped
@@ -62,12 +63,19 @@ class ToolCall:
     name: str
     arguments: str
     call_id: str
-    output: str = field(default="", repr=False)
+    output: str = ""
     error: str | None = None
     seconds: float | None = None
     cost: float | None = None
     run: Any = None
     note: str = ""
+
+    def __repr__(self) -> str:
+        """Of `output` how it begins: it may be a whole report."""
+        begins = redact(self.output[:400])
+        begins = begins if len(begins) <= 60 else begins[:59] + "…"
+        values = {one.name: getattr(self, one.name) for one in fields(self)} | {"output": begins}
+        return f"ToolCall({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,18 @@ def test_the_call_that_started_research_is_the_telling_one() -> None:
     assert answer.upstream_response_id == "resp_up"
 
 
+def test_a_call_shows_how_its_output_begins_without_keys_and_on_one_line() -> None:
+    assert repr(ToolCall("clock", "{}", "a", "12:00")) == (
+        "ToolCall(name='clock', arguments='{}', call_id='a', output='12:00', error=None, "
+        "seconds=None, cost=None, run=None, note='')"
+    )
+    long = repr(ToolCall("f", "{}", "a", "x" * 1_000_000))
+    assert f"output='{'x' * 59}…', error" in long
+    steering = repr(ToolCall("f", "{}", "a", "sk-abcdefghijklmnop123456\n\x1b[2J\u202e"))
+    assert steering.isprintable()
+    assert "abcdefghijklmnop" not in steering
+
+
 # -- failures ----------------------------------------------------------------------------------
 
 FAILED = {"status": "failed", "error": {"code": "server_error", "message": "the reason"}}
