@@ -74,6 +74,7 @@ class SqliteStore:
         )
         try:
             await self._write(_nothing)
+            await self.get("")  # both are open now, whatever becomes of the file's name
         except StoreError:
             await self.aclose()
             raise

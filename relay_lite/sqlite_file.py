@@ -20,7 +20,7 @@ from pathlib import Path
 from kit.errors import ConfigError
 from relay_lite.sqlite_schema import APPLICATION, migrate
 
-__all__ = ["Place", "connect", "network_folder", "place_of", "prepare"]
+__all__ = ["Place", "connect", "identity_of", "network_folder", "place_of", "prepare"]
 
 BUSY_SECONDS = 5.0
 SWITCH_SECONDS = 5.0
@@ -90,13 +90,31 @@ def prepare(place: Place) -> None:
 
 
 def connect(place: Place) -> sqlite3.Connection:
-    """A connection to a prepared file, without transactions of Python's own making."""
-    db = sqlite3.connect(place.path, timeout=BUSY_SECONDS, isolation_level=None)
+    """A connection to a prepared file, without transactions of Python's own making.
+
+    One that is gone is not made anew: it would be empty.
+    """
+    address = _address(place.path, "rw")
+    db = sqlite3.connect(address, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA journal_size_limit = 16777216")  # bytes; after a rush the log shrinks again
     if place.page_limit is not None:
         db.execute(f"PRAGMA max_page_count = {int(place.page_limit)}")
     return db
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Which file lies there, None for none: an open one may be moved, deleted or replaced.
+
+    The same for all where the system lets nobody do that.
+    """
+    if os.name != "posix":
+        return (0, 0)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make(path: Path) -> None:
@@ -139,10 +157,14 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _application(path: Path, mode: str) -> int:
-    address = f"{path.absolute().as_uri()}?mode={mode}"
+    address = _address(path, mode)
     with contextlib.closing(sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True)) as db:
         (application,) = db.execute("PRAGMA application_id").fetchone()
         return int(application)
+
+
+def _address(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
 
 
 def _switch_journal(db: sqlite3.Connection, mode: str) -> None:

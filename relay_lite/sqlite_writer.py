@@ -15,7 +15,7 @@ from itertools import groupby
 from relay_lite.sqlite_append import Append, append_all
 from relay_lite.sqlite_desk import Job
 from relay_lite.sqlite_failures import busy, store_failure, usable_after
-from relay_lite.sqlite_file import Place, connect
+from relay_lite.sqlite_file import Place, connect, identity_of
 from relay_lite.sqlite_schema import VERSION
 from relay_lite.store import StoreError, StoreUnavailable
 
@@ -26,16 +26,27 @@ LOOK = "SELECT user_version, data_version FROM pragma_user_version, pragma_data_
 
 
 class Connection:
-    """A connection that is opened when it is needed, and anew after it failed."""
+    """A connection that is opened when it is needed, and anew after it failed: the same file."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
 
     def get(self) -> sqlite3.Connection:
         if self._db is None:
+            self._file = self._file or identity_of(self._place.path)
+            self.check()
             self._db = connect(self._place)
         return self._db
+
+    def check(self) -> None:
+        """Raises StoreUnavailable where another process would not find what is written here."""
+        if self._file is None or identity_of(self._place.path) != self._file:
+            raise StoreUnavailable(
+                "The relay's store can no longer be used: its file was moved or deleted.\n"
+                "Put it back, or start the relay again, which makes a new one."
+            )
 
     def recover(self, error: Exception) -> bool:
         """Leave the transaction that failed; whether this needed another connection."""
@@ -119,6 +130,7 @@ class Writer:
             else:
                 for job in some:
                     _perform(db, job)
+        self._connection.check()
         db.execute("COMMIT")
 
     def _note(self, db: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -349,6 +350,16 @@ def test_events_come_while_the_run_goes_on(relay: Relay) -> None:
         relay.worker.fail(hold)
         assert next(events)["type"] == "error"
         assert next(events, None) is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file stays where it is")
+def test_a_relay_whose_file_is_gone_takes_no_runs_and_is_not_ready(own_relay: Relay) -> None:
+    run = own_relay.start()
+    own_relay.file.unlink()
+    answer = own_relay.post()
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    assert own_relay.http.get("/readyz").status_code == 503
+    assert own_relay.get(run).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

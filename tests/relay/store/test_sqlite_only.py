@@ -83,6 +83,32 @@ async def test_what_is_no_regular_file_is_left_alone(path: Path) -> None:
     assert (after.st_mode, after.st_ctime_ns) == (before.st_mode, before.st_ctime_ns)
 
 
+def nothing_there(path: Path) -> None:
+    for file in path.parent.iterdir():
+        file.rename(file.with_name(f"aside-{file.name}"))
+
+
+def another_there(path: Path) -> None:
+    nothing_there(path)
+    prepare(Place(path))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file stays where it is")
+@pytest.mark.parametrize("gone", [nothing_there, another_there])
+async def test_no_run_is_accepted_into_a_file_that_nobody_will_find(path: Path, gone) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        store = await opened(path, stack)
+        run = await create(store)
+        gone(path)
+        with pytest.raises(StoreUnavailable, match="moved or deleted"):
+            await create(store)
+        assert await store.listing(run.caller) == [run]  # what it had can still be read
+        for file in path.parent.glob("aside-*"):
+            file.replace(path.with_name(file.name.removeprefix("aside-")))
+        await create(store)
+        assert len(await store.listing(run.caller)) == 2
+
+
 NEXT = (*MIGRATIONS, ("ALTER TABLE run ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'",))
 
 
