@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request, Response
-from starlette.background import BackgroundTask
+from starlette.types import Receive, Scope, Send
 
 from kit.relay.research_tool import NAME
 from kit.settings_relay import RelaySettings
@@ -27,6 +27,8 @@ __all__ = ["AGAIN_SECONDS", "PREFIX", "RUNS", "Desk", "cursor_of", "existing", "
 
 PREFIX = "/api/v1"
 RUNS = f"{PREFIX}/tool-invocations"
+PIECE = 65_536
+"""Bytes of an answer that a server is given at a time."""
 AGAIN_SECONDS = 2
 """What callers are told to wait before they ask again."""
 
@@ -52,10 +54,10 @@ class Desk:
         self, request: Request, run: Invocation, headers: Mapping[str, str] | None = None
     ) -> Response:
         """The view, as an answer; behind it is noted that somebody has read the run's end."""
-        response = as_json(self.view(run), headers=headers)
-        if run.ended and not await request.is_disconnected():
-            response.background = BackgroundTask(self.fetched, run)
-        return response
+        if not run.ended:
+            return as_json(self.view(run), headers=headers)
+        content = as_json(self.view(run)).body
+        return _Taken(bytes(content), headers, request, lambda: self.fetched(run))
 
     async def fetched(self, run: Invocation) -> None:
         """Note that somebody has read how the run ended. The answer is out: failing is harmless,
@@ -81,6 +83,37 @@ class Desk:
         if self.engine.stopping:
             detail = "The relay is stopping. Ask again in a moment."
             raise Refused(503, detail, headers={"Retry-After": str(AGAIN_SECONDS)})
+
+
+class _Taken(Response):
+    """JSON that is sent in pieces, and what is done once all of it has been taken.
+
+    A server takes a whole body into its memory at once, whoever reads it; the next piece it takes
+    when most of those before have left. What the system still holds back counts as taken.
+    """
+
+    media_type = "application/json"
+
+    def __init__(
+        self,
+        content: bytes,
+        headers: Mapping[str, str] | None,
+        request: Request,
+        taken: Callable[[], Awaitable[object]],
+    ) -> None:
+        super().__init__(content, headers=dict(headers or {}))
+        self._content, self._request, self._taken = content, request, taken
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **head})
+        pieces = range(0, len(self._content), PIECE)
+        for piece in (*(self._content[at : at + PIECE] for at in pieces), b""):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        left = await self._request.is_disconnected()  # behind the end nobody could say
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if not left:
+            await self._taken()
 
 
 def summary_of(run: Invocation) -> dict[str, Any]:
