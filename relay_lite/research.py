@@ -100,7 +100,8 @@ async def _open(hold: Hold, upstream: Upstream, limits: Limits, pace: Pace) -> C
         if not found.get(run.id):
             break
         log += found[run.id]
-    telling = Telling(log, limit=limits.max_stream_bytes)
+    midway = run.progress.cursor is not None
+    telling = Telling(log, limit=limits.max_stream_bytes, midway=midway)
     course = Course(hold, upstream, limits, pace, telling)
     with contextlib.suppress(KitError):  # a submission asks again, and waits
         course.model = await upstream.model(course.assignment.model)

@@ -30,10 +30,12 @@ MOST_TOLD = 5_000
 class Telling:
     """Turns events and responses into drafts. `searches` and `pages` count what was done.
 
-    `text` is what the log has of the text.
+    `text` is what the log has of the text. midway: the source goes on behind what the log has.
     """
 
-    def __init__(self, log: Iterable[store.Event] = (), *, limit: int = 1_000_000) -> None:
+    def __init__(
+        self, log: Iterable[store.Event] = (), *, limit: int = 1_000_000, midway: bool = False
+    ) -> None:
         self._told: Counter[tuple[str, str]] = Counter()
         self._sources: set[str] = set()
         self.warned: set[str] = set()
@@ -42,7 +44,9 @@ class Telling:
             self._remember(event.type, event.data, pieces)
         self.text = LoggedText("".join(pieces), limit)
         self._seen = self._told.copy()  # of the source that is heard now
-        self._commentary: set[Any] = set()
+        self._commentary: dict[Any, bool] = {}  # for each item of the source that was seen to begin
+        # An item that began before: with text in the log it is the answer, without it may comment.
+        self._unsure = midway and not self.text.length
 
     @property
     def searches(self) -> int:
@@ -60,6 +64,7 @@ class Telling:
         """The next source begins at the beginning."""
         self._seen.clear()
         self._commentary.clear()
+        self._unsure = False
         self.text.restart()
 
     def hear(self, events: Sequence[Event]) -> list[Draft]:
@@ -68,14 +73,10 @@ class Telling:
         deltas: list[str] = []
         place = 0
         for event in events:
-            if isinstance(event, TextDelta):
-                if event.raw.get("output_index") not in self._commentary:
-                    place = len(drafts) if not deltas else place
-                    deltas.append(event.text)
-            elif isinstance(event, ItemAdded):
-                if event.item.get("phase") == "commentary":
-                    self._commentary.add(event.raw.get("output_index"))
-            elif isinstance(event, ItemDone):
+            if words := self._words(event):
+                place = len(drafts) if not deltas else place
+                deltas.append(words)
+            if isinstance(event, ItemDone):
                 drafts += self._item(event.item)
             elif isinstance(event, CitationAdded):
                 drafts += self._source(event.annotation)
@@ -101,6 +102,21 @@ class Telling:
         return [Draft("warning", {"code": code, "message": message})]
 
     # -- one thing at a time ---------------------------------------------------------------
+
+    def _words(self, event: Event) -> str:
+        """What an event of a stream brings of the report, which comments are no part of.
+
+        Where it is not sure what an item is, its end says so, and has its text.
+        """
+        number = event.raw.get("output_index")
+        if isinstance(event, TextDelta):
+            return "" if self._commentary.get(number, self._unsure) else event.text
+        if isinstance(event, ItemAdded):
+            self._commentary[number] = _comments(event.item)
+        elif isinstance(event, ItemDone) and self._unsure and number not in self._commentary:
+            self._commentary[number] = aside = _comments(event.item)
+            return "" if aside else _text_of(event.item)
+        return ""
 
     def _item(self, item: Wire) -> list[Draft]:
         match item.get("type"):
@@ -172,6 +188,16 @@ class Telling:
                 self.warned.add(str(data.get("code")))
             case _:
                 pass
+
+
+def _comments(item: Wire) -> bool:
+    return item.get("phase") == "commentary"
+
+
+def _text_of(item: Wire) -> str:
+    parts = objects(item.get("content")) if item.get("type") == "message" else []
+    texts = [part.get("text") for part in parts if part.get("type") == "output_text"]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _queries(action: Wire) -> list[str]:
