@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from kit import errors
 from kit.gateway.capabilities import Capabilities
-from kit.gateway.events import Event
+from kit.gateway.events import Event, Finished
 from relay_lite.brief import Assignment
 from relay_lite.ending import Failed
 from relay_lite.hold import Hold
@@ -98,7 +98,7 @@ class Course:
         self.fenced = False  # found out by a submission that nobody waited for
         self.resubmissions = 0
         self.began = time.monotonic()
-        self.over = False  # the response has ended: it is fetched, and no time bounds it now
+        self.over = False  # the response has ended: neither time nor money bounds it now
         submitted = self.progress.submitted
         self._taken = None if submitted is None else self.began - max(time.time() - submitted, 0.0)
         self._asked = self.began  # for prices, the last time
@@ -168,6 +168,7 @@ class Course:
     def follow(self, events: Sequence[Event], *, resumed: bool = False) -> Sequence[Event]:
         """Keep the number of the last event, for resuming; those of `events` that are new.
 
+        With the response's end among them nothing is left to be stopped, or to be spent.
         Numbers that are missing, or go back, are of no use: there is no cursor then.
         """
         fresh: list[Event] = []
@@ -182,6 +183,7 @@ class Course:
             else:
                 self._numbered, self.cursor = False, None
             fresh.append(event)
+            self.over = self.over or isinstance(event, Finished)
         return fresh
 
     def runs(self) -> list[Draft]:
@@ -227,7 +229,9 @@ class Course:
                 "keeps; what it has is kept.",
                 stops=True,
             )
-        if self.left <= 0 and not self.over:
+        if self.over:
+            return
+        if self.left <= 0:
             raise Failed(
                 "timed_out",
                 f"The run took longer than its {self.limits.run_seconds:,.0f} s; "

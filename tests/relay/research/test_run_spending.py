@@ -108,6 +108,16 @@ async def test_an_answer_that_is_complete_is_kept_whatever_the_estimate_says(
     assert (usage["cost_usd"], usage["estimate"]) == (cost, False)
 
 
+@pytest.mark.parametrize("way", ["background", "plain"])
+async def test_nor_where_its_end_comes_with_all_the_rest(desk: Desk, way: str) -> None:
+    """One batch of a stream has the searches and the end: there is nothing left to stop."""
+    final = {"usage": {**USAGE, "cost": 0.24}}
+    there = Scripted(way=way, items=BUSY, chunk=10**6, final=final)
+    run = await desk.work(there.upstream(), budget_usd=0.5)
+    assert (run.status, run.result.output_text) == ("completed", TEXT)
+    assert there.cancels == []
+
+
 async def test_a_response_that_failed_is_not_called_a_run_over_its_budget(desk: Desk) -> None:
     there = Scripted(way="poll", items=BUSY, final={"status": "failed"})
     run = await desk.work(there.upstream(), budget_usd=0.5)
