@@ -24,6 +24,7 @@ from relay_lite.feed import Feed
 from relay_lite.hold import Hold, text_of
 from relay_lite.research import Limits, conduct, settle_cancelled
 from relay_lite.store import (
+    OWED_SECONDS,
     Draft,
     Event,
     Fenced,
@@ -45,8 +46,6 @@ A_DAY = 86_400.0
 LAST = 2**62
 """Behind every event a run can have."""
 
-OWED_SECONDS = 3600.0
-"""How long a gateway that does not answer is still to be told of a run that we ended."""
 TOLD_SECONDS = 10.0
 """How long who deletes a run waits until the gateway was told that it is cancelled."""
 

@@ -7,6 +7,7 @@ was first; and what all must hear of is told by the commit itself.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from relay_lite.postgres_rows import COLUMNS, Row, event_of, inked, invocation_o
 from relay_lite.postgres_runs import cancelled, created, deleted, settled
 from relay_lite.postgres_schema import migrate
 from relay_lite.store import (
+    OWED_SECONDS,
     Draft,
     Event,
     Gateway,
@@ -158,18 +160,23 @@ class PostgresStore:
     async def cancel(self, id: str) -> Invocation | None:
         return await self._link.surely(lambda connection: cancelled(connection, id))
 
-    async def delete(self, id: str) -> bool:
+    async def delete(self, id: str, *, owing: float = OWED_SECONDS) -> bool:
         command = (
-            "delete from relay.run where id = %s and finished is not null and not owed returning id"
+            "delete from relay.run where id = %s and finished is not null"
+            " and (not owed or finished <= %s) returning id"
         )
-        return bool(await self._link.once(lambda link: deleted(link, command, [inked(id)])))
+        values = [inked(id), time.time() - owing]
+        return bool(await self._link.once(lambda link: deleted(link, command, values)))
 
-    async def purge(self, *, before: float, unread: bool = False) -> int:
+    async def purge(
+        self, *, before: float, unread: bool = False, owing: float = OWED_SECONDS
+    ) -> int:
         command = (
-            "delete from relay.run where finished < %s and not owed and (fetched or %s)"
-            " returning id"
+            "delete from relay.run where finished < %s and (not owed or finished <= %s)"
+            " and (fetched or %s) returning id"
         )
-        return await self._link.once(lambda link: deleted(link, command, [before, unread]))
+        values = [before, time.time() - owing, unread]
+        return await self._link.once(lambda link: deleted(link, command, values))
 
     # -- workers ---------------------------------------------------------------------------
 

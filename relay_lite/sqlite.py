@@ -22,6 +22,7 @@ from relay_lite.sqlite_failures import opening_failure
 from relay_lite.sqlite_file import place_of, prepare
 from relay_lite.sqlite_writer import Connection, Reader, Writer
 from relay_lite.store import (
+    OWED_SECONDS,
     Draft,
     Event,
     Gateway,
@@ -124,11 +125,15 @@ class SqliteStore:
     async def cancel(self, id: str) -> Invocation | None:
         return await self._write(lambda db: runs.cancel(db, id, time.time()), id)
 
-    async def delete(self, id: str) -> bool:
-        return await self._write(lambda db: runs.delete(db, id), id)
+    async def delete(self, id: str, *, owing: float = OWED_SECONDS) -> bool:
+        told = time.time() - owing
+        return await self._write(lambda db: runs.delete(db, id, told), id)
 
-    async def purge(self, *, before: float, unread: bool = False) -> int:
-        gone = await self._write(lambda db: runs.purge(db, before, unread))
+    async def purge(
+        self, *, before: float, unread: bool = False, owing: float = OWED_SECONDS
+    ) -> int:
+        told = time.time() - owing
+        gone = await self._write(lambda db: runs.purge(db, before, unread, told))
         if gone:
             self._tell(None)
         return gone

@@ -145,9 +145,12 @@ def fetched(db: sqlite3.Connection, id: str) -> None:
     )
 
 
-def delete(db: sqlite3.Connection, id: str) -> bool:
+def delete(db: sqlite3.Connection, id: str, told: float) -> bool:
+    """`told`: when what ended before is owed to nobody any more."""
     row = db.execute(
-        "SELECT number FROM run WHERE id = ? AND finished IS NOT NULL AND owed = 0", (named(id),)
+        "SELECT number FROM run WHERE id = ? AND finished IS NOT NULL"
+        " AND (owed = 0 OR finished <= ?)",
+        (named(id), told),
     ).fetchone()
     if row is None:
         return False
@@ -155,10 +158,11 @@ def delete(db: sqlite3.Connection, id: str) -> bool:
     return True
 
 
-def purge(db: sqlite3.Connection, before: float, unread: bool) -> int:
+def purge(db: sqlite3.Connection, before: float, unread: bool, told: float) -> int:
     rows = db.execute(
-        "SELECT number FROM run WHERE finished < ? AND owed = 0 AND (fetched = 1 OR ?)",
-        (before, unread),
+        "SELECT number FROM run WHERE finished < ? AND (owed = 0 OR finished <= ?)"
+        " AND (fetched = 1 OR ?)",
+        (before, told, unread),
     ).fetchall()
     _remove(db, [number for (number,) in rows])
     return len(rows)

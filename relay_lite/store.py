@@ -39,6 +39,9 @@ Json = dict[str, Any]
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 """The statuses a run ends in. The others: `pending` (accepted), `queued` (handed to the gateway, or
 about to be), `running`."""
+OWED_SECONDS = 3600.0
+"""How long a gateway that does not answer, or whose key is another now, is still to be told of a
+run that we ended."""
 
 
 class StoreError(KitError):
@@ -234,14 +237,19 @@ class Store(Protocol):
         """
         ...
 
-    async def delete(self, id: str) -> bool:
-        """Remove a run that has ended, and its events; False for any other and for `owed` ones."""
+    async def delete(self, id: str, *, owing: float = OWED_SECONDS) -> bool:
+        """Remove a run that has ended, and its events; False for any other.
+
+        One that is `owed` stays until the upstream was told, for `owing` seconds at most.
+        """
         ...
 
-    async def purge(self, *, before: float, unread: bool = False) -> int:
+    async def purge(
+        self, *, before: float, unread: bool = False, owing: float = OWED_SECONDS
+    ) -> int:
         """Delete runs that ended before then, and were fetched unless `unread`; how many.
 
-        `owed` ones stay until the upstream has been told.
+        One that is `owed` stays until the upstream was told, for `owing` seconds at most.
         """
         ...
 

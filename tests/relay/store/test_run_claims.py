@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -272,6 +273,18 @@ async def test_an_id_that_is_learned_late_is_noted(store: Store) -> None:
     await store.settle(id, owed=True)
     (run,) = await claim(store, "w")
     assert (run.owed, run.progress.upstream_id) == (True, "resp_9")
+
+
+async def test_what_nobody_could_be_told_of_is_removed_all_the_same_after_a_while(
+    store: Store,
+) -> None:
+    """A gateway that is gone, or a key that was renewed, keeps no run for ever."""
+    deleted, purged, kept = [await owing(store) for _ in range(3)]
+    assert not await store.delete(deleted)
+    assert await store.delete(deleted, owing=0)
+    assert await store.purge(before=time.time() + 60, unread=True) == 0
+    assert await store.purge(before=time.time() + 60, unread=True, owing=0) == 2
+    assert await store.get(purged) is None and await store.get(kept) is None
 
 
 async def stopped(store: Store, *, owed: bool) -> str:
