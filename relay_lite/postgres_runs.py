@@ -148,7 +148,7 @@ async def settled(connection: Connection, id: str, upstream_id: str | None, owed
             return
         progress = run.progress
         if upstream_id is not None:
-            progress = replace(progress, upstream_id=upstream_id)
+            progress = replace(progress, upstream_id=upstream_id, submitting=False)
         values = {"id": inked(id), "owed": owed, "progress": json_of(progress)}
         await connection.execute(SETTLE, values)
         await notify(connection, [inked(id)])

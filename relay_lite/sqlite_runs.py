@@ -130,7 +130,7 @@ def settle(
     number, column = row
     progress = progress_of(column)
     if upstream_id is not None:
-        progress = replace(progress, upstream_id=upstream_id)
+        progress = replace(progress, upstream_id=upstream_id, submitting=False)
     db.execute(
         "UPDATE run SET owed = ?, progress = ?, updated = ?, worker = iif(?, worker, NULL),"
         " leased = iif(?, leased, NULL) WHERE number = ?",

@@ -273,6 +273,7 @@ async def test_an_id_that_is_learned_late_is_noted(store: Store) -> None:
     await store.settle(id, owed=True)
     (run,) = await claim(store, "w")
     assert (run.owed, run.progress.upstream_id) == (True, "resp_9")
+    assert not run.progress.submitting, "whose id is known was submitted"
 
 
 async def test_what_nobody_could_be_told_of_is_removed_all_the_same_after_a_while(
