@@ -7,6 +7,7 @@ so the first byte is waited for, for a moment, and what follows it to its end.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import stat
@@ -50,8 +51,10 @@ def piped_beside(patience: float = PATIENCE) -> str | None:
     try:
         number = sys.stdin.fileno()
         kind = os.fstat(number).st_mode
-    except OSError:  # text in memory, as a program gives it
-        return piped()
+    except OSError:  # a program's own, such as text in memory
+        with contextlib.suppress(OSError):
+            return piped()
+        return ""
     if stat.S_ISREG(kind):
         return piped()
     if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):  # a device, such as /dev/null

@@ -77,7 +77,6 @@ def test_an_unusable_one_is_status_1(there: Any, capsys: Any, reply: Any) -> Non
     "words",
     [
         ["--all", "hi"],
-        ["--model", "m", "hi"],
         ["--forget", "hi"],
         ["--doctor", "hi"],
         ["--doctor", "--all", "--forget"],
