@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kit.errors import InputError, Interrupted
-from kit.notebook.arguments import Commission, nearest
+from kit.notebook.arguments import Commission, near_variable, nearest
 from kit.notebook.interpolate import fill
 from kit.notebook.render import plain
 from kit.notebook.splitting import split_words
@@ -84,8 +84,7 @@ def _show(run: Any, shell: Any, *, quiet: bool = False, wait: bool = False) -> N
 
 def _variable(name: str, variables: Mapping[str, Any]) -> Any:
     if name not in variables:
-        near = nearest(name, [one for one in variables if not one.startswith("_")])
-        hint = f"; did you mean {near}?" if near else "."
+        hint = near_variable(name, variables) or "."
         raise InputError(f"--context {name}: there is no variable {name}{hint}")
     return variables[name]
 

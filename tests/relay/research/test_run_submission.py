@@ -12,7 +12,7 @@ import pytest
 
 from relay_lite.hold import Hold
 from relay_lite.research import Limits, conduct
-from relay_lite.store import Draft, Fenced, Progress, Result
+from relay_lite.store import Draft, Fenced
 from tests.relay.research.conftest import QUICK, Desk
 from tests.relay.research.scripted import TEXT, Scripted, refused
 from tests.waiting import until_async
@@ -35,17 +35,11 @@ class Mortal(Hold):
         super().__init__(hold.store, hold.invocation)
         self.at, self.before = at, before
 
-    async def write(
-        self,
-        *events: Draft,
-        status: str | None = None,
-        progress: Progress | None = None,
-        result: Result | None = None,
-    ) -> None:
+    async def write(self, *events: Draft, **more: Any) -> None:
         self.at -= 1
         if self.at == 0 and self.before:
             raise Killed
-        await super().write(*events, status=status, progress=progress, result=result)
+        await super().write(*events, **more)
         if self.at == 0:
             raise Killed
 

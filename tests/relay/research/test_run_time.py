@@ -11,7 +11,7 @@ import pytest
 
 from relay_lite.hold import Hold
 from relay_lite.research import Limits, conduct
-from relay_lite.store import Draft, Invocation, Progress, Result
+from relay_lite.store import Draft, Invocation, Progress
 from tests.relay.research.conftest import QUICK, Desk
 from tests.relay.research.scripted import TEXT, Scripted, refused
 
@@ -25,14 +25,9 @@ HOURS = 4 * 3600.0
 class Stepped(Hold):
     """A hold on a machine whose wall clock is set on by hours when the run has been submitted."""
 
-    async def write(
-        self,
-        *events: Draft,
-        status: str | None = None,
-        progress: Progress | None = None,
-        result: Result | None = None,
-    ) -> None:
-        await super().write(*events, status=status, progress=progress, result=result)
+    async def write(self, *events: Draft, **more: Any) -> None:
+        await super().write(*events, **more)
+        progress: Progress | None = more.get("progress")
         if progress is not None and progress.submitted is not None:
             submitted = time.time() - HOURS
             self.progress = dataclasses.replace(self.progress, submitted=submitted)
