@@ -18,7 +18,6 @@ import contextlib
 import contextvars
 import functools
 import queue
-import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
@@ -36,8 +35,12 @@ A_co = TypeVar("A_co", covariant=True)
 GRACE = 0.15
 """Seconds a stopped call is given to close its connection before the stop is passed on."""
 
-SLICE = 0.1 if sys.platform == "win32" else None
-"""Seconds of one wait: a lock cannot be interrupted on Windows, so waits are cut there."""
+SLICE = 0.1
+"""Seconds of one wait for a lock; a longer one is cut.
+
+A stop ends a wait only where it comes while the thread sleeps in it: just before, or received by
+another thread, it is noted and seen after the wait. On Windows it never ends one.
+"""
 
 AHEAD = 16
 """Batches that a stream may be ahead of whoever reads it."""
@@ -170,11 +173,8 @@ class _Call(Generic[T]):
         self._thread.loop.call_soon_threadsafe(self._begin)
 
     def wait(self) -> None:
-        if SLICE is None:
-            self._done.acquire()
-        else:
-            while not self._done.acquire(timeout=SLICE):
-                pass
+        while not self._done.acquire(timeout=SLICE):
+            pass
 
     def cancel(self) -> None:
         """End the task; give it a moment to close what it opened."""
@@ -257,10 +257,9 @@ class _Feed(Generic[T]):
         return batch
 
     def _get(self, timeout: float | None) -> Sequence[T] | None:
-        slice_ = SLICE if timeout is None else timeout
         while True:
             try:
-                return self._batches.get(timeout=slice_)
+                return self._batches.get(timeout=SLICE if timeout is None else timeout)
             except queue.Empty:
                 if timeout is not None:
                     return ()

@@ -14,7 +14,7 @@ import textwrap
 import threading
 import time
 import traceback
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -185,6 +185,37 @@ def test_a_stop_cancels_the_coroutine_and_is_raised() -> None:
         worker.wait(entered)
     assert settled(worker) == ["cancelled", "closed"]
     stopping.join()
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [lambda worker: worker.wait(worker.inner.waiting), lambda worker: list(worker.silent())],
+    ids=["for a result", "for an item"],
+)
+def test_a_stop_that_ends_no_wait_is_raised_all_the_same(wait: Callable[[Worker], object]) -> None:
+    """A signal just before a thread waits for a lock is noted and ends nothing.
+
+    One that another thread receives is the same, and comes at any time.
+    """
+    worker, ended, missed = Worker(), threading.Event(), threading.Event()
+    main = threading.get_ident()
+
+    def receive() -> None:
+        assert worker.inner.waiting.wait(LONG)
+        time.sleep(0.2)  # the caller waits by then; where it does not, nothing is tried
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        if not ended.wait(LONG):
+            missed.set()
+            signal.pthread_kill(main, signal.SIGINT)
+
+    receiving = threading.Thread(target=receive)
+    receiving.start()
+    with pytest.raises(KeyboardInterrupt):
+        wait(worker)
+    ended.set()
+    receiving.join()
+    assert not missed.is_set()
+    assert settled(worker) == ["cancelled", "closed"]
 
 
 def test_a_stop_is_raised_even_when_the_coroutine_ignores_it() -> None:
