@@ -369,10 +369,15 @@ def test_a_stop_ends_the_request(opened: Open, call: str) -> None:
 
 
 def test_after_a_stop_the_client_goes_on(opened: Open) -> None:
-    there = opened([30.0], json_reply(CHAT))
+    there = opened([1_000.0], json_reply(CHAT))
     client = Client(there.url, model="m")
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    def stop() -> None:
+        until(lambda: there.requests)
+        os.kill(os.getpid(), signal.SIGINT)
+
     with pytest.raises(KeyboardInterrupt):
+        threading.Thread(target=stop).start()
         client.chat("hi")
     assert client.chat("hi").text == "Hello"
 

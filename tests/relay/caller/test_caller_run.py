@@ -229,8 +229,8 @@ def test_a_time_that_is_none_is_refused(elsewhere: Elsewhere, timeout: Any) -> N
 @pytest.mark.parametrize("how", ["wait", "follow"])
 def test_a_stop_ends_the_waiting_and_never_the_run(elsewhere: Elsewhere, how: str) -> None:
     run = elsewhere.research()
-    stop_soon()
     with pytest.raises(KeyboardInterrupt):
+        stop_soon()
         run.wait() if how == "wait" else [*run.follow()]
     assert run.status == "pending"
     elsewhere.complete(run)
