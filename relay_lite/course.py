@@ -54,10 +54,11 @@ class Pace:
 
     drain: for a submission under way, when the relay stops. silence: of a stream that can be
     taken up again; plain_silence: of one that cannot. first_look, longest_look: between two looks
-    at a run. young: how long a new id may be unknown. refused_key: how long a key may be refused
-    while a run is followed. first_wait, longest_wait: before a refused submission is tried again;
-    the longest is also what a gateway may ask for between two looks, which cost nothing. grace:
-    what a worker that takes a run over has at least. call: for a call that is no run.
+    at a run. young: how long a new id may be unknown. unanswered: how long its key may be refused,
+    or its answers be none, while a run is followed. first_wait, longest_wait: before a refused
+    submission is tried again; the longest is also what a gateway may ask for between two looks,
+    which cost nothing. grace: what a worker that takes a run over has at least. call: for a call
+    that is no run.
     """
 
     drain: float = 10.0
@@ -66,7 +67,7 @@ class Pace:
     first_look: float = 2.0
     longest_look: float = 15.0
     young: float = 10.0
-    refused_key: float = 600.0
+    unanswered: float = 600.0
     first_wait: float = 2.0
     longest_wait: float = 60.0
     grace: float = 60.0

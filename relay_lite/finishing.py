@@ -71,8 +71,8 @@ async def _not_hollow(course: Course, answer: Answer) -> Answer:
 async def _text(course: Course, answer: Answer, spent: Spent) -> tuple[str, Spent]:
     """The text the run ends with, and what it cost with it."""
     text = storable(answer.text or answer.refusal)
-    if answer.status == "completed" and not text:
-        raise Failed("upstream_error", "The gateway completed the run without any text.")
+    if not text:
+        raise Failed("upstream_error", _textless(answer))
     if len(text.encode()) > course.limits.max_stream_bytes:
         raise Failed("too_large", "The text is longer than the relay keeps; what it has is kept.")
     if not course.assignment.wants_json:
@@ -132,6 +132,14 @@ def _warnings(course: Course, answer: Answer, text: str) -> list[Draft]:
             found += warn("no_search", "Nothing was looked up: no search was reported.")
         found += warn("no_citations", "The answer cites no sources, though citations were wanted.")
     return found
+
+
+def _textless(answer: Answer) -> str:
+    if answer.status == "completed":
+        return "The gateway completed the run without any text."
+    if answer.incomplete == "max_output_tokens":
+        return "The model reached its limit of output tokens before it wrote any text."
+    return f"{_incomplete(answer.incomplete)} There is no text."
 
 
 def _incomplete(reason: str | None) -> str:

@@ -18,7 +18,7 @@ from kit.gateway.events import Event, Failure, Snapshot
 from kit.gateway.following import PENDING
 from kit.gateway.stream import AsyncStream
 from relay_lite.course import Course
-from relay_lite.ending import Failed
+from relay_lite.ending import Failed, failure_of
 from relay_lite.submitting import MOST_ATTEMPTS, reset_uncertain, submit
 
 __all__ = ["followed", "look"]
@@ -70,7 +70,10 @@ async def look(course: Course) -> Answer:
 
 
 async def _look(course: Course, seconds: float) -> Answer:
-    return await course.upstream.client.retrieve(course.seen_id or "", timeout=seconds)
+    answer = await course.upstream.client.retrieve(course.seen_id or "", timeout=seconds)
+    if not answer.raw.keys() & {"id", "status", "output"}:
+        raise errors.ProtocolError("The gateway's answer is no response.")
+    return answer
 
 
 async def _ended_anyway(course: Course) -> Answer | None:
@@ -101,7 +104,20 @@ async def _submitted(course: Course) -> Answer | None:
         if course.progress.way == "plain":
             raise
         return None
-    return None if answer.status in PENDING else answer
+    if answer.status in PENDING:
+        return None
+    return answer if _is_whole(course, answer) else await _truth(course, answer)
+
+
+def _is_whole(course: Course, streamed: Answer) -> bool:
+    """Whether nothing is missing that the response itself might have; a plain one has no other.
+
+    LiteLLM loses citations, and the output, of streams: BerriAI/litellm#20002, #32724.
+    """
+    if course.progress.way != "background":
+        return True
+    cited = streamed.citations or not course.assignment.citations
+    return bool(cited and streamed.usage and course.cursor is not None)
 
 
 async def _read(course: Course, stream: AsyncStream, *, resumed: bool = False) -> Answer:
@@ -190,18 +206,20 @@ async def _is_better_fetched(course: Course) -> bool:
 
 
 async def _truth(course: Course, streamed: Answer) -> Answer:
-    """The whole response: what was assembled from the end of a stream may be its end alone."""
+    """The response itself, unless it holds less than what was assembled from the stream."""
     try:
         whole = await look(course)
     except errors.KitError:
         return streamed
-    return whole if whole.status not in PENDING and (whole.text or not streamed.text) else streamed
+    if whole.status in PENDING or (streamed.text and not whole.text):
+        return streamed
+    return whole
 
 
 async def _polled(course: Course) -> Answer:
     pause = course.pace.first_look
     refused = 0
-    refused_key: float | None = None
+    unanswered: float | None = None
     while True:
         wait = pause
         try:
@@ -211,16 +229,16 @@ async def _polled(course: Course) -> Answer:
                 refused += 1
             if refused >= MOST_REFUSALS:
                 raise _given_up(error) from None
-        except errors.AuthenticationFailed:
-            refused_key = refused_key or time.monotonic()
-            if time.monotonic() - refused_key > course.pace.refused_key:
-                raise
+        except (errors.AuthenticationFailed, errors.ProtocolError, errors.ResponseFailed) as error:
+            unanswered = unanswered or time.monotonic()
+            if time.monotonic() - unanswered > course.pace.unanswered:
+                raise _given_up(error) from None
         except errors.GatewayError as error:
             wait = max(pause, min(error.retry_after or 0.0, course.pace.longest_wait))
         else:
             if answer.status not in PENDING:
                 return answer
-            refused, refused_key = 0, None
+            refused, unanswered = 0, None
             await _tell_progress(course, answer)
         course.check()
         await asyncio.sleep(min(wait, max(course.left, 0.0)))
@@ -242,9 +260,15 @@ def _is_young(course: Course) -> bool:
 
 
 def _given_up(error: errors.GatewayError) -> Failed:
+    if isinstance(error, errors.AuthenticationFailed):
+        return failure_of(error)
     if isinstance(error, errors.NotFound):
         return Failed("expired", "The gateway no longer knows the run; what had come is kept.")
-    return Failed("upstream_refused", "The gateway does not give the run out again.")
+    if isinstance(error, errors.BadRequest):
+        return Failed("upstream_refused", "The gateway does not give the run out again.")
+    return Failed(
+        "upstream_error", "The gateway's answers about the run are none: what had come is kept."
+    )
 
 
 # -- plain streams -------------------------------------------------------------------------------

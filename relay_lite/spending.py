@@ -7,7 +7,6 @@ known is None and never zero.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,6 +26,8 @@ THOUGHT_TOKENS = 300
 """Output that goes with it: the reasoning nobody sees."""
 
 MAX_MODELS = 5_000
+MOST_DOLLARS = 1_000.0
+"""For one token, or one search: what is said beyond that is no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +136,4 @@ def _search_price(told: Any) -> float:
 def _dollars(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    return float(value) if 0 <= value <= MOST_DOLLARS else None

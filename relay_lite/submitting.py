@@ -213,13 +213,18 @@ async def _send(course: Course, body: dict[str, Any], told: list[dict[str, Any]]
     )
     try:
         async for events in stream.batches():
-            if any(not isinstance(event, Failure) for event in events):
+            if any(map(_is_taken, events)):
                 await _accept(course, events)
                 return stream
     except BaseException:
         await stream.aclose()
         raise
     raise errors.StreamInterrupted("The stream had no event.")
+
+
+def _is_taken(event: Event) -> bool:
+    """Whether it says that the run was taken: a failure does not, nor what is of no known kind."""
+    return type(event) not in (Event, Failure)
 
 
 async def _accept(course: Course, events: list[Event]) -> None:

@@ -240,15 +240,23 @@ def _resendable(item: Wire) -> Wire | None:
     return {"role": "assistant", **head, "content": content} if content else None
 
 
+_STATUSES = frozenset({"completed", "incomplete", "queued", "in_progress", "failed", "cancelled"})
+
+
 def _status(raw: Wire, output: list[Wire]) -> str:
-    """`status`, derived where it is absent (it is optional on the wire)."""
-    if isinstance(raw.get("status"), str):
-        return raw["status"]
+    """`status`, derived where it is absent (it is optional on the wire), or none that is known.
+
+    A word that nobody knows may stand for any state: what has its tokens counted has ended.
+    """
+    said = raw.get("status")
+    if isinstance(said, str) and said in _STATUSES:
+        return said
     if raw.get("error"):
         return "failed"
     if raw.get("incomplete_details"):
         return "incomplete"
-    return "completed" if output else "in_progress"
+    ended = output and (said is None or raw.get("usage"))
+    return "completed" if ended else "in_progress"
 
 
 def _reason(raw: Wire) -> str | None:

@@ -267,10 +267,18 @@ def test_the_request_id_is_the_gateways_own() -> None:
             "max_output_tokens",
         ),
         ({"status": None, "output": [message()]}, "completed", None),
-        ({"status": "paused", "output": []}, "paused", None),
+        ({"status": "paused", "output": []}, "in_progress", None),
+        ({"status": "paused", "output": [message()]}, "in_progress", None),
+        (
+            {"status": "done", "output": [message()], "usage": {"input_tokens": 1}},
+            "completed",
+            None,
+        ),
     ],
 )
-def test_a_missing_status_is_derived(raw: Wire, status: str, incomplete: str | None) -> None:
+def test_a_status_that_is_missing_or_unknown_is_derived(
+    raw: Wire, status: str, incomplete: str | None
+) -> None:
     made = answer_of(raw)
     assert (made.status, made.incomplete) == (status, incomplete)
 

@@ -70,6 +70,7 @@ class Scripted(httpx.AsyncBaseTransport):
     polls: answered to the first GETs, likewise. looks: GETs that say `in_progress` first.
     cuts: after how many events each stream ends, in the order of the streams; None: not at all.
     deaf: answered to the first cancels, likewise.
+    before: events that streams begin with, without numbers.  twice: pieces of text come again.
     held: an event until which the first stream waits before its first byte; `broken_off` counts
     whom that took too long.
     """
@@ -85,6 +86,8 @@ class Scripted(httpx.AsyncBaseTransport):
     looks: int = 0
     resumes_refused: int = 0
     numbered: bool = True
+    before: tuple[Json, ...] = ()
+    twice: bool = False
     rotating: bool = False
     silent: bool = False
     chunk: int = 0
@@ -128,7 +131,9 @@ class Scripted(httpx.AsyncBaseTransport):
         events.append({"type": ended, "response": self.response})
         if self.numbered:
             events = [{**one, "sequence_number": at} for at, one in enumerate(events)]
-        return events
+        if self.twice:
+            events = [one for one in events for _ in range(2 if "delta" in one else 1)]
+        return [*self.before, *events]
 
     def upstream(self, *, free: bool = False, model: str | None = "deep") -> Upstream:
         endpoint = Endpoint("https://gateway.example/v1", Secret(KEY), model, chat_model="small")
@@ -175,7 +180,7 @@ class Scripted(httpx.AsyncBaseTransport):
         if self.resumes_refused:
             return refusal((self.resumes_refused, {}, {"error": {"message": "too old"}}))
         after = int(self.resumes[-1])
-        return self._stream([one for one in self.events if one["sequence_number"] > after])
+        return self._stream([one for one in self.events if one.get("sequence_number", -1) > after])
 
     def _get(self, path: str) -> httpx.Response:
         self.gets.append(path)
