@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from kit import errors
 from kit.gateway.events import Event, Failure, Finished, Snapshot
+from kit.gateway.failures import is_providers_time
 from kit.gateway.stream import AsyncStream
 from relay_lite.brief import adapted, body_of, fitted, shortfalls, unfitted
 from relay_lite.course import Course
@@ -125,7 +126,7 @@ def _not_submitting(course: Course) -> dict[str, Any]:
 
 def _says_later(error: errors.GatewayError) -> bool:
     """Whether nothing was taken, and another time it may be."""
-    if isinstance(error, errors.QuotaExceeded):
+    if isinstance(error, errors.QuotaExceeded) or is_providers_time(error):
         return False
     return isinstance(error, errors.ConnectionFailed) or error.status in (408, 409, 429, 503, 529)
 
@@ -133,12 +134,12 @@ def _says_later(error: errors.GatewayError) -> bool:
 def _may_have_taken(error: errors.GatewayError) -> bool:
     """Whether the gateway may run it although it did not say so."""
     unheard = (errors.ConnectionBroken, errors.TimedOut, errors.StreamInterrupted)
-    return isinstance(error, unheard) and error.status is None
+    return is_providers_time(error) or (isinstance(error, unheard) and error.status is None)
 
 
 def _surely_not_taken(error: BaseException | None) -> bool:
     """Whether the gateway runs nothing of it. A failure of its own says no such thing."""
-    if not isinstance(error, errors.GatewayError):
+    if not isinstance(error, errors.GatewayError) or is_providers_time(error):
         return False
     return _says_later(error) or (error.status is not None and 400 <= error.status < 500)
 

@@ -17,7 +17,14 @@ from kit import errors
 from kit.gateway.events import Wire
 from kit.gateway.refusal import Refusal, failure_code, shown, unwrapped
 
-__all__ = ["backoff", "error_for", "error_from", "is_of_provider", "retry_delay"]
+__all__ = [
+    "backoff",
+    "error_for",
+    "error_from",
+    "is_of_provider",
+    "is_providers_time",
+    "retry_delay",
+]
 
 LONGEST_HINT = 120.0
 """Seconds; a gateway that wants more is not waited for (as the official SDK)."""
@@ -47,7 +54,7 @@ def retry_delay(attempt: int, refusal: Refusal, *, create: bool, jitter: float) 
     """Seconds until the next try, None for no other; `attempt` from 0, `jitter` from 0 to 1."""
     if _is_quota(refusal) or _keeps_nothing(refusal) or refusal.again == "false":
         return None
-    if (refusal.hint or 0) > LONGEST_HINT:
+    if (refusal.hint or 0) > LONGEST_HINT or (create and _is_providers_time(refusal)):
         return None
     again = refusal.status in _AGAIN or (
         not create and (refusal.status >= 500 or refusal.again == "true")
@@ -96,6 +103,8 @@ def _kind_and_text(
 ) -> tuple[_Kind, str]:
     if refusal.passed_on and refusal.status == 401:
         return errors.AuthenticationFailed, _PROVIDERS_KEY
+    if _is_providers_time(refusal):
+        return errors.TimedOut, _PROVIDERS_TIME
     if _is_about_the_key(refusal, keyed):
         what = "does not accept the key. Check LITELLM_API_KEY" if keyed else _NO_KEY
         return errors.AuthenticationFailed, f"The gateway {what}, or run %kit login."
@@ -153,6 +162,17 @@ def is_of_provider(error: errors.KitError) -> bool:
     return isinstance(error, errors.AuthenticationFailed) and str(error).startswith(_PROVIDERS_KEY)
 
 
+def is_providers_time(error: errors.KitError) -> bool:
+    """Whether it was the provider that took too long: it may have done, and counted, the work."""
+    return isinstance(error, errors.TimedOut) and str(error).startswith(_PROVIDERS_TIME)
+
+
+def _is_providers_time(refusal: Refusal) -> bool:
+    """LiteLLM's 408: the request was understood, and passed on."""
+    words = f"{refusal.kind} {refusal.code} {refusal.message}"
+    return refusal.status == 408 and bool(_TIMEOUT.search(words))
+
+
 def _too_many(refusal: Refusal) -> tuple[_Kind, str]:
     if _is_quota(refusal):
         return errors.QuotaExceeded, (
@@ -174,6 +194,11 @@ _PROVIDERS_KEY = (
     "The provider of the model does not accept the gateway's own key; "
     "tell whoever runs the gateway."
 )
+_PROVIDERS_TIME = (
+    "The provider of the model did not answer the gateway in time. It may have taken the request, "
+    "so it was not sent again; try again if a second run does no harm."
+)
+_TIMEOUT = re.compile(r"\btimeout_error\b|litellm\.Timeout|APITimeoutError")
 _NO_KEY = "wants a key and none is configured. Set LITELLM_API_KEY"
 _TOO_LONG = re.compile(
     r"(?i)context_length_exceeded|contextwindowexceeded|maximum context length|context size"

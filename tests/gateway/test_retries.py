@@ -93,6 +93,26 @@ async def test_a_create_is_sent_again_only_after_a_refusal_that_took_nothing(
     assert error.status == status
 
 
+LATE = {"type": "timeout_error"}, {"message": "litellm.Timeout: APITimeoutError - timed out."}
+
+
+@pytest.mark.parametrize("error", LATE, ids=["its type", "its words"])
+@pytest.mark.parametrize("call", [respond, chat, submit, stream])
+async def test_a_provider_that_was_late_may_have_been_paid_and_is_not_asked_again(
+    call: Call, error: dict[str, str]
+) -> None:
+    """LiteLLM's 408: the gateway had the request, and had passed it on."""
+    sent, said = await tries(call, refusal(408, SOON, **error))
+    assert sent == 1
+    assert isinstance(said, errors.TimedOut)
+    assert str(said).startswith("The provider of the model did not answer the gateway in time.")
+
+
+@pytest.mark.parametrize("error", LATE, ids=["its type", "its words"])
+async def test_what_creates_nothing_is_sent_again_after_that_too(error: dict[str, str]) -> None:
+    assert (await tries(retrieve, refusal(408, SOON, **error)))[0] == 3
+
+
 @pytest.mark.parametrize("call", [retrieve, models, cancel])
 @pytest.mark.parametrize(
     ("status", "count"),

@@ -119,9 +119,17 @@ async def test_resubmit_sends_again_what_may_have_been_sent_and_says_so(desk: De
     assert await desk.warnings() == ["resubmitted"]
 
 
-@pytest.mark.parametrize("failure", [httpx.ReadError("gone"), httpx.ReadTimeout("late")])
-async def test_a_connection_that_breaks_during_the_post_is_not_tried_again(
-    failure: Exception, desk: Desk
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ReadError("gone"),
+        httpx.ReadTimeout("late"),
+        refused(408, "litellm.Timeout: APITimeoutError - Request timed out."),
+    ],
+    ids=["broken", "late", "the provider was late"],
+)
+async def test_a_submission_of_which_nothing_is_heard_is_not_tried_again(
+    failure: Any, desk: Desk
 ) -> None:
     there = Scripted(refusals=[failure])
     run = await desk.work(there.upstream())
