@@ -21,6 +21,7 @@ from relay_lite.sqlite_desk import Desk, deliver
 from relay_lite.sqlite_failures import opening_failure
 from relay_lite.sqlite_file import place_of, prepare
 from relay_lite.sqlite_writer import Connection, Reader, Writer
+from relay_lite.sqlite_workers import Workers
 from relay_lite.store import (
     OWED_SECONDS,
     Draft,
@@ -55,6 +56,8 @@ class SqliteStore:
     def __init__(self, path: Path, *, page_limit: int | None = None) -> None:
         self._place = place_of(path.expanduser().absolute(), page_limit)
         self.note = self._place.note
+        folder = self._place.path.with_name(f"{self._place.path.name}-workers")
+        self._workers = Workers(None if self._place.shared else folder)
         self._listeners: list[Heard] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writing: Desk | None = None
@@ -84,6 +87,7 @@ class SqliteStore:
         for desk in (self._writing, self._reading):
             if desk is not None:
                 await desk.aclose()
+        self._workers.leave()
 
     def listen(self, heard: Heard) -> Callable[[], None]:
         self._listeners.append(heard)
@@ -150,7 +154,8 @@ class SqliteStore:
         ids: Collection[str] | None = None,
         working: Collection[str] = (),
     ) -> list[Invocation]:
-        claim = runs.Claim(worker, gateway, lease, limit, ids, working)
+        self._workers.enter(worker)
+        claim = runs.Claim(worker, gateway, lease, limit, ids, working, self._workers.lives)
         return await self._write(lambda db: runs.claim(db, claim, time.time()))
 
     async def renew(self, worker: str, *, lease: float) -> set[str]:

@@ -7,11 +7,13 @@ must leave nothing behind in it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 
 from relay_lite.sqlite_reads import FREE, find, invocations
 from relay_lite.sqlite_rows import dumped, name, named, names, of_gateway, progress_of
+from relay_lite.sqlite_workers import STALLED_SECONDS, is_lost_with_its_worker
 from relay_lite.store import Conflict, Gateway, Invocation, Order, TooMany
 
 __all__ = [
@@ -32,7 +34,10 @@ EVENT = "INSERT INTO event (run, sequence, type, status, data) VALUES (?, ?, ?, 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who wants which runs; the fields are those of `Store.claim`."""
+    """Who wants which runs; the fields are those of `Store.claim`.
+
+    lives: whether another worker, by its name, is only slow.
+    """
 
     worker: str
     gateway: Gateway
@@ -40,6 +45,7 @@ class Claim:
     limit: int
     ids: Collection[str] | None
     working: Collection[str]
+    lives: Callable[[str], bool]
 
 
 def create(db: sqlite3.Connection, order: Order, limit: int, now: float) -> tuple[Invocation, bool]:
@@ -178,14 +184,16 @@ def claim(db: sqlite3.Connection, claim: Claim, now: float) -> list[Invocation]:
     wanted = () if claim.ids is None else (names(claim.ids),)
     worker = named(claim.worker)
     rows = db.execute(
-        f"SELECT number FROM run WHERE {FREE} {chosen} AND"
+        f"SELECT number, worker, leased, progress FROM run WHERE {FREE} {chosen} AND"
         " (worker IS NOT ? OR id NOT IN (SELECT value FROM json_each(?)))"
-        " ORDER BY created, number LIMIT ?",
-        (*of_gateway(claim.gateway), now, *wanted, worker, names(claim.working), claim.limit),
-    ).fetchall()
-    if not rows:
+        " ORDER BY created, number",
+        (*of_gateway(claim.gateway), now, *wanted, worker, names(claim.working)),
+    )
+    free = (number for number, *held in rows if not _is_kept(claim, now, *held))
+    found = list(islice(free, claim.limit))
+    if not found:
         return []
-    numbers = dumped([number for (number,) in rows])
+    numbers = dumped(found)
     db.execute(
         "UPDATE run SET worker = ?, leased = ?, epoch = epoch + 1"
         " WHERE number IN (SELECT value FROM json_each(?))",
@@ -195,6 +203,16 @@ def claim(db: sqlite3.Connection, claim: Claim, now: float) -> list[Invocation]:
         db,
         "WHERE run.number IN (SELECT value FROM json_each(?)) ORDER BY created, number",
         (numbers,),
+    )
+
+
+def _is_kept(claim: Claim, now: float, worker: bytes | None, leased: float, progress: str) -> bool:
+    """Whether its worker only stands still, and a takeover would lose what it reads."""
+    return (
+        worker is not None
+        and now - leased < STALLED_SECONDS
+        and is_lost_with_its_worker(progress_of(progress))
+        and claim.lives(name(worker))
     )
 
 

@@ -100,7 +100,8 @@ def frame(number: int, type: str, **event: Any) -> bytes:
 
 
 def response(id: str, status: str) -> dict[str, Any]:
-    part = {"type": "output_text", "text": TEXT, "annotations": []}
+    source = {"type": "url_citation", "url": "https://a.example/1", "title": "A"}
+    part = {"type": "output_text", "text": TEXT, "annotations": [source]}
     message = {"type": "message", "role": "assistant", "content": [part]}
     done = status == "completed"
     usage = {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8} if done else None
