@@ -20,8 +20,8 @@ from relay_lite.sqlite_append import Append
 from relay_lite.sqlite_desk import Desk, deliver
 from relay_lite.sqlite_failures import opening_failure
 from relay_lite.sqlite_file import place_of, prepare
-from relay_lite.sqlite_writer import Connection, Reader, Writer
 from relay_lite.sqlite_workers import Workers
+from relay_lite.sqlite_writer import Connection, Reader, Writer
 from relay_lite.store import (
     OWED_SECONDS,
     Draft,

@@ -206,7 +206,7 @@ def claim(db: sqlite3.Connection, claim: Claim, now: float) -> list[Invocation]:
     )
 
 
-def _is_kept(claim: Claim, now: float, worker: bytes | None, leased: float, progress: str) -> bool:
+def _is_kept(claim: Claim, now: float, worker: str | None, leased: float, progress: str) -> bool:
     """Whether its worker only stands still, and a takeover would lose what it reads."""
     return (
         worker is not None

@@ -1,4 +1,4 @@
-"""A worker that lives and stands still: which of its runs another one leaves alone, and how long."""
+"""A worker that lives and stands still: which of its runs another one leaves alone, how long."""
 
 from __future__ import annotations
 
