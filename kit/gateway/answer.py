@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from kit.errors import redact
-from kit.gateway.completion import items_of_completion, status_of_finish
+from kit.gateway.completion import finish_of, items_of_completion, status_of_finish
 from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.refusal import shown, unwrapped
 from kit.gateway.show import mimebundle
@@ -202,7 +202,7 @@ def answer_of(
     if "choices" in raw:
         output = items_of_completion(raw)
         choices = objects(raw.get("choices"))
-        status, incomplete = status_of_finish(choices[0].get("finish_reason") if choices else None)
+        status, incomplete = status_of_finish(finish_of(choices[0]) if choices else None)
     else:
         output = objects(raw.get("output"))
         status, incomplete = _status(raw, output), _reason(raw)

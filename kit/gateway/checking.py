@@ -11,6 +11,7 @@ import dataclasses
 from kit import errors
 from kit.gateway import failures
 from kit.gateway.answer import Answer
+from kit.gateway.completion import finish_of
 from kit.gateway.events import error_of, objects
 from kit.gateway.refusal import shown
 from kit.gateway.schemas import Schema
@@ -59,7 +60,7 @@ def _check(answer: Answer, secrets: tuple[str, ...]) -> None:
 def _is_unfinished_chat(answer: Answer) -> bool:
     """Whether a completion has neither content nor a `finish_reason`."""
     choices = objects(answer.raw.get("choices"))
-    unsaid = bool(choices) and not choices[0].get("finish_reason")
+    unsaid = bool(choices) and not finish_of(choices[0])
     return unsaid and not answer.text and not answer.refusal and not answer.function_calls
 
 

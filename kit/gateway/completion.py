@@ -2,8 +2,8 @@
 
 Rules: tool calls are merged by `index`, else by `id`, else by position (several in one chunk), else
 with the last one; the first name that is not empty is the name (some servers repeat it). `choices`
-may be empty in any chunk. A body that ends without a `finish_reason` and without `[DONE]` was cut,
-and is no success.
+may be empty in any chunk, and a `finish_reason` too, which then says nothing. A body that ends
+without one and without `[DONE]` was cut, and is no success.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, cast
 from kit.gateway.events import Wire, error_of, objects
 from kit.gateway.item import MAX_OBJECTS, too_many
 
-__all__ = ["ChatAssembly", "items_of_completion", "status_of_finish"]
+__all__ = ["ChatAssembly", "finish_of", "items_of_completion", "status_of_finish"]
 
 _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
 
@@ -92,8 +92,8 @@ class ChatAssembly:
         if isinstance(delta, dict):
             for key, value in cast(Wire, delta).items():
                 self._take_field(key, value)
-        if isinstance(choice.get("finish_reason"), str):
-            self._finish = choice["finish_reason"]
+        if finish := finish_of(choice):
+            self._finish = finish
             self.terminal = True
 
     def _take_field(self, key: str, value: Any) -> None:
@@ -143,7 +143,14 @@ class ChatAssembly:
             raise too_many()
 
 
-def status_of_finish(reason: Any) -> tuple[str, str | None]:
+def finish_of(choice: Wire) -> str | None:
+    """Why a choice ended; None for one that goes on, which some servers spell as text."""
+    reason = choice.get("finish_reason")
+    said = isinstance(reason, str) and reason.strip() not in ("", "null")
+    return reason if said else None
+
+
+def status_of_finish(reason: str | None) -> tuple[str, str | None]:
     """The response status a `finish_reason` amounts to, and why it is incomplete."""
     if reason == "length":
         return "incomplete", "max_output_tokens"

@@ -166,6 +166,16 @@ def test_the_finish_reason_is_the_status(finish: str, status: str, reason: str |
     assert answer.raw["choices"][0]["finish_reason"] == finish
 
 
+@pytest.mark.parametrize("unsaid", ["", " ", "null", None, 7, {}])
+def test_a_finish_reason_that_says_nothing_ends_no_chat(unsaid: Any) -> None:
+    """Some servers send one with every chunk."""
+    assembly = assembled(chunk(unsaid, content="Hel"), chunk(unsaid, content="lo"))
+    assert (assembly.terminal, assembly.response()["choices"][0]["finish_reason"]) == (False, None)
+    assembly.feed(chunk("length"))
+    assembly.feed(chunk(unsaid))
+    assert (assembly.terminal, answer_of(assembly.response()).status) == (True, "incomplete")
+
+
 def test_unknown_keys_pass_through() -> None:
     response = assembled(chunk(content="x", sparkle=[1]), {"zap": 2, "choices": []}).response()
     assert response["choices"][0]["message"]["sparkle"] == [1]

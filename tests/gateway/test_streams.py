@@ -56,7 +56,7 @@ FAILED = {
     "type": "response.failed",
     "response": {"status": "failed", "error": {"code": "server_error", "message": "the reason"}},
 }
-CHAT_HEL = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}
+CHAT_HEL: dict[str, Any] = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hel"}}]}
 CHAT_LO = {"id": "c", "choices": [{"index": 0, "delta": {"content": "lo"}}]}
 CHAT_STOP = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 
@@ -255,8 +255,10 @@ async def test_without_a_terminal_event_there_is_no_answer(tail: list[Any]) -> N
     assert "3 characters" in str(error)
 
 
-async def test_a_chat_without_finish_reason_and_done_was_cut() -> None:
-    error = await failed(errors.StreamInterrupted, stream_reply(CHAT_HEL), api="chat")
+@pytest.mark.parametrize("reason", [None, "", "null"])
+async def test_a_chat_without_finish_reason_and_done_was_cut(reason: str | None) -> None:
+    said = {**CHAT_HEL, "choices": [{**CHAT_HEL["choices"][0], "finish_reason": reason}]}
+    error = await failed(errors.StreamInterrupted, stream_reply(said), api="chat")
     assert (error.answer.text, error.answer.status) == ("Hel", "in_progress")
 
 
