@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from kit.errors import redact
-from kit.gateway.completion import finish_of, items_of_completion, status_of_finish
-from kit.gateway.events import Wire, error_of, objects
+from kit.gateway.completion import is_completion, items_of_completion, status_of_completion
+from kit.gateway.events import Wire, error_of, has_error, objects
 from kit.gateway.refusal import shown, unwrapped
 from kit.gateway.show import mimebundle
 
@@ -174,7 +174,7 @@ class Answer:
     @property
     def error(self) -> str | None:
         """Why the response failed, fit to be shown; None when it did not fail."""
-        if not self.raw.get("error"):
+        if not has_error(self.raw):
             return None
         said = unwrapped(error_of(self.raw)).get("message")
         return shown(str(said or "")) or "no reason given"
@@ -199,10 +199,9 @@ def answer_of(
 ) -> Answer:
     """Read a response or a chat completion object. `headers`: of the HTTP answer, lower-case."""
     headers = headers or {}
-    if "choices" in raw:
+    if is_completion(raw):
         output = items_of_completion(raw)
-        choices = objects(raw.get("choices"))
-        status, incomplete = status_of_finish(finish_of(choices[0]) if choices else None)
+        status, incomplete = status_of_completion(raw)
     else:
         output = objects(raw.get("output"))
         status, incomplete = _status(raw, output), _reason(raw)

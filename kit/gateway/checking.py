@@ -11,8 +11,8 @@ import dataclasses
 from kit import errors
 from kit.gateway import failures
 from kit.gateway.answer import Answer
-from kit.gateway.completion import finish_of
-from kit.gateway.events import error_of, objects
+from kit.gateway.completion import finish_of, is_completion
+from kit.gateway.events import error_of, first_choice
 from kit.gateway.refusal import shown
 from kit.gateway.schemas import Schema
 from kit.gateway.structured import parse
@@ -58,9 +58,8 @@ def _check(answer: Answer, secrets: tuple[str, ...]) -> None:
 
 
 def _is_unfinished_chat(answer: Answer) -> bool:
-    """Whether a completion has neither content nor a `finish_reason`."""
-    choices = objects(answer.raw.get("choices"))
-    unsaid = bool(choices) and not finish_of(choices[0])
+    """Whether a completion has neither content nor a `finish_reason`, or no choice at all."""
+    unsaid = is_completion(answer.raw) and finish_of(first_choice(answer.raw)) is None
     return unsaid and not answer.text and not answer.refusal and not answer.function_calls
 
 

@@ -12,10 +12,16 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from kit.gateway.events import Wire, error_of, objects
+from kit.gateway.events import Wire, error_of, first_choice, has_error, objects
 from kit.gateway.item import MAX_OBJECTS, too_many
 
-__all__ = ["ChatAssembly", "finish_of", "items_of_completion", "status_of_finish"]
+__all__ = [
+    "ChatAssembly",
+    "finish_of",
+    "is_completion",
+    "items_of_completion",
+    "status_of_completion",
+]
 
 _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
 
@@ -55,12 +61,10 @@ class ChatAssembly:
 
     def feed(self, chunk: Wire) -> None:
         """Take one chunk. Never raises on what it does not know."""
-        if chunk.get("error"):
+        if has_error(chunk):
             self.error = error_of(chunk)
-            return
-        for key, value in chunk.items():
-            if key not in ("choices", "usage") or (key == "usage" and value):
-                self._head[key] = value
+        else:
+            self._take_head(chunk)
         for choice in objects(chunk.get("choices")):
             if choice.get("index", 0) in (0, None):
                 self._take(choice)
@@ -86,6 +90,11 @@ class ChatAssembly:
             message["annotations"] = list(self._notes.values())
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
         return {**self._head, "object": "chat.completion", "choices": [choice]}
+
+    def _take_head(self, chunk: Wire) -> None:
+        for key, value in chunk.items():
+            if key not in ("choices", "usage") or (key == "usage" and value):
+                self._head[key] = value
 
     def _take(self, choice: Wire) -> None:
         delta = choice.get("delta") or choice.get("message")
@@ -143,28 +152,33 @@ class ChatAssembly:
             raise too_many()
 
 
+def is_completion(raw: Wire) -> bool:
+    """Whether an object of the wire is a chat completion, be it one without any choice."""
+    return "choices" in raw or raw.get("object") == "chat.completion"
+
+
 def finish_of(choice: Wire) -> str | None:
-    """Why a choice ended; None for one that goes on, which some servers spell as text."""
+    """Why a choice ended; None while it goes on, which some servers spell as text."""
     reason = choice.get("finish_reason")
     said = isinstance(reason, str) and reason.strip() not in ("", "null")
     return reason if said else None
 
 
-def status_of_finish(reason: str | None) -> tuple[str, str | None]:
-    """The response status a `finish_reason` amounts to, and why it is incomplete."""
+def status_of_completion(completion: Wire) -> tuple[str, str | None]:
+    """The response status that a completion amounts to, and why it is incomplete."""
+    reason = finish_of(first_choice(completion))
+    if reason == "error" or has_error(completion):
+        return "failed", None
     if reason == "length":
         return "incomplete", "max_output_tokens"
     if reason == "content_filter":
         return "incomplete", "content_filter"
-    if reason == "error":
-        return "failed", None
     return "completed", None
 
 
 def items_of_completion(completion: Wire) -> list[Wire]:
     """The first choice as output items of the responses API, so that one reader serves both."""
-    choices = objects(completion.get("choices"))
-    message = choices[0].get("message") if choices else None
+    message = first_choice(completion).get("message")
     if not isinstance(message, dict):
         return []
     message = cast(Wire, message)

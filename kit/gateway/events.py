@@ -40,6 +40,8 @@ __all__ = [
     "Wire",
     "chat_events",
     "error_of",
+    "first_choice",
+    "has_error",
     "objects",
     "response_event",
 ]
@@ -194,9 +196,24 @@ def response_event(raw: Wire, name: str = "message") -> Event:
     return Event(type_, raw)
 
 
+def has_error(raw: Wire) -> bool:
+    """Whether a response, a completion or a chunk of one holds an error that says something."""
+    return any(map(_says_something, (raw.get("error"), first_choice(raw).get("error"))))
+
+
+def _says_something(error: Any) -> bool:
+    return any(cast(Wire, error).values()) if isinstance(error, dict) else bool(error)
+
+
+def first_choice(raw: Wire) -> Wire:
+    """The first choice of a completion, or of a chunk of one; empty where there is none."""
+    choices = objects(raw.get("choices"))
+    return choices[0] if choices else {}
+
+
 def error_of(raw: Wire) -> Wire:
-    """The error in an `error` frame: nested, flat, chat style or a bare string."""
-    error = raw.get("error")
+    """The error in an `error` frame: nested, flat, chat style, in the choice or a bare string."""
+    error = raw.get("error") or first_choice(raw).get("error")
     if isinstance(error, dict):
         return cast(Wire, error)
     if isinstance(error, str):
@@ -206,8 +223,6 @@ def error_of(raw: Wire) -> Wire:
 
 def chat_events(chunk: Wire) -> list[Event]:
     """The typed events of one chat completion chunk; none for one that says nothing new."""
-    if chunk.get("error"):
-        return [Failure("error", chunk, error_of(chunk))]
     events: list[Event] = []
     for choice in objects(chunk.get("choices")):
         delta = _object(choice, "delta")
@@ -222,6 +237,8 @@ def chat_events(chunk: Wire) -> list[Event]:
                 events.append(ArgumentsDelta("chat.delta", chunk, text))
         for annotation in objects(delta.get("annotations")):
             events.append(CitationAdded("chat.delta", chunk, annotation))
+    if has_error(chunk):
+        events.append(Failure("error", chunk, error_of(chunk)))
     return events or [Event("chat.chunk", chunk)]
 
 

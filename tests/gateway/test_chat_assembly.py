@@ -191,6 +191,17 @@ def test_an_error_chunk_is_an_error() -> None:
     assert isinstance(failure, Failure)
 
 
+def test_an_error_in_a_choice_is_one_and_its_text_is_kept() -> None:
+    raw = chunk("error", content="y")
+    raw["choices"][0]["error"] = {"message": "no", "code": 502}
+    assembly = assembled(chunk(content="x"), raw)
+    assert (assembly.error, assembly.text) == (raw["choices"][0]["error"], "xy")
+    text, failure = chat_events(raw)
+    assert isinstance(text, TextDelta)
+    assert isinstance(failure, Failure)
+    assert failure.error["message"] == "no"
+
+
 def test_a_chunk_may_hold_several_events() -> None:
     both = chunk(content="x", tool_calls=[{"index": 0, "function": {"arguments": "{"}}])
     assert [type(event) for event in chat_events(both)] == [TextDelta, ArgumentsDelta]

@@ -290,8 +290,10 @@ async def test_an_empty_stream_is_an_interruption_with_nothing_to_keep() -> None
     assert "nothing had arrived" in str(error)
 
 
-async def test_a_chat_of_nothing_but_done_is_no_answer() -> None:
-    await failed(errors.ProtocolError, stream_reply("[DONE]"), api="chat")
+@pytest.mark.parametrize("chunks", [[], [{"choices": [], "usage": {"prompt_tokens": 1}}]])
+async def test_a_chat_of_nothing_but_done_is_no_answer(chunks: list[Any]) -> None:
+    error = await failed(errors.ProtocolError, stream_reply(*chunks, "[DONE]"), api="chat")
+    assert "is empty" in str(error)
 
 
 async def test_completed_without_output_and_usage_is_suspicious() -> None:
@@ -357,6 +359,15 @@ async def test_an_error_in_a_chat_fails_it(tail: list[Any]) -> None:
     error = await failed(errors.ResponseFailed, stream_reply(CHAT_HEL, raw, *tail), api="chat")
     assert "broken" in str(error)
     assert error.answer.text == "Hel"
+
+
+async def test_an_error_in_the_choice_of_a_chat_fails_it_with_what_had_come() -> None:
+    choice = {"index": 0, "delta": {"content": "lo"}, "error": {"message": "broken", "code": 502}}
+    for reason in (None, "error"):
+        chunk = {"choices": [{**choice, "finish_reason": reason}]}
+        error = await failed(errors.ResponseFailed, stream_reply(CHAT_HEL, chunk), api="chat")
+        assert "broken" in str(error)
+        assert error.answer.text == "Hello"
 
 
 @pytest.mark.parametrize(
