@@ -2,8 +2,9 @@
 
 Rules, each learnt from a gateway that broke the opposite one:
 1. The state is a map from `output_index` to item. `item_id` and the response's own id may change
-   with every event; they are looked at only where the index is missing.
-2. A delta for something never opened opens it. Gaps are legal. A second `added` replaces.
+   with every event; they are looked at only where the index is missing, or has several items.
+2. A delta for something never opened opens it. Gaps are legal. A second `added` replaces, unless it
+   has another id: then it is another item under that index, and stands behind the first.
 3. What a `.done` says overwrites the deltas before it; there may have been none.
 4. The last word is the truth, except where it is silent: what the terminal response or a closed
    item leaves empty (all output, a text, its annotations) is filled in from the stream.
@@ -37,6 +38,9 @@ _PART_SLOTS = {slot.part: slot for slot in _SLOTS.values() if slot.part}
 _UNKNOWN_PART = TextSlot("message", "", "content")
 _TEXT = _SLOTS["response.output_text"]
 _SNAPSHOTS = {"response.created", "response.queued", "response.in_progress"} | TERMINAL
+_Place = tuple[int, int]
+"""Of an item: its `output_index`, and 0 or, for another under that, how many items were before."""
+
 _ENDED = {type_.removeprefix("response.") for type_ in TERMINAL}
 _PARTS = {
     f"response.{part}.{phase}"
@@ -57,7 +61,9 @@ class ResponseAssembly:
         self.error: Wire | None = None
         self.last_sequence: int | None = None
         self._head: Wire = {}
-        self._items: dict[int, StreamedItem] = {}
+        self._items: dict[_Place, StreamedItem] = {}
+        self._latest: dict[int, _Place] = {}
+        self._place_of: dict[tuple[int, str], _Place] = {}
         self._last = -1  # the highest index
         self._index_of: dict[str, int] = {}
         self._objects = 0
@@ -104,8 +110,8 @@ class ResponseAssembly:
         if self.terminal and final:
             in_order = list(streamed.values())
             if len(in_order) == len(final):  # then the order says more than indexes with gaps
-                streamed = dict(enumerate(in_order))
-            output = [filled(item, streamed.get(at)) for at, item in enumerate(final)]
+                streamed = {(at, 0): item for at, item in enumerate(in_order)}
+            output = [filled(item, streamed.get((at, 0))) for at, item in enumerate(final)]
         else:
             output = list(streamed.values()) or final
         status = self._head.get("status")
@@ -113,11 +119,11 @@ class ResponseAssembly:
             status = "in_progress"
         return {**self._head, "status": status, "output": output}
 
-    def _streamed(self, type_: str | None = None) -> dict[int, Wire]:
-        """The items so far by index, with all text that has arrived; or those of one type."""
+    def _streamed(self, type_: str | None = None) -> dict[_Place, Wire]:
+        """The items so far in order, with all text that has arrived; or those of one type."""
         return {
-            index: item.whole()
-            for index, item in sorted(self._items.items())
+            place: item.whole()
+            for place, item in sorted(self._items.items())
             if type_ is None or item.type == type_
         }
 
@@ -154,7 +160,11 @@ class ResponseAssembly:
         index = raw.get("output_index")
         if not isinstance(index, int):
             index = self._index_of.get(_id(item), self._last + 1)
-        self._open(index, item)
+        place = self._place(index, _id(item))
+        before = self._items.get(place)
+        if before is not None and _id(item) and before.id not in (None, "", _id(item)):
+            place = (index, len(self._items))
+        self._open(place, item)
 
     def _close_item(self, raw: Wire) -> None:
         item = _object(raw, "item")
@@ -167,27 +177,36 @@ class ResponseAssembly:
         index = raw.get("output_index")
         if not isinstance(index, int):
             index = self._guess(_id(raw, "item_id"), type_)
-        item = self._items.get(index)
+        place = self._place(index, _id(raw, "item_id"))
+        item = self._items.get(place)
         if item is not None:
             return item
         role = {"role": "assistant"} if type_ == "message" else {}
-        return self._open(index, {"type": type_, "id": raw.get("item_id"), **role})
+        return self._open(place, {"type": type_, "id": raw.get("item_id"), **role})
 
     def _guess(self, item_id: str, type_: str) -> int:
         """The index of an event without one: its id's, else that of an open item of its type."""
         known = self._index_of.get(item_id)
         if known is not None:
             return known
-        last = self._items.get(self._last)
+        last = self._items.get(self._place(self._last, ""))
         fits = last is not None and last.type == type_ and not last.closed
         return self._last if fits else self._last + 1
 
-    def _open(self, index: int, head: Wire) -> StreamedItem:
+    def _place(self, index: int, item_id: str) -> _Place:
+        """Where an item under this index is: of the id if one there has it, else the latest."""
+        latest = self._latest.get(index, (index, 0))
+        return self._place_of.get((index, item_id), latest)
+
+    def _open(self, place: _Place, head: Wire) -> StreamedItem:
         self._count()
+        index = place[0]
         self._last = max(self._last, index)
+        self._latest[index] = place
         if item_id := _id(head):
             self._index_of[item_id] = index
-        item = self._items[index] = StreamedItem(head)
+            self._place_of[index, item_id] = place
+        item = self._items[place] = StreamedItem(head)
         return item
 
     def _count(self) -> None:

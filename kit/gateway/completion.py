@@ -1,9 +1,11 @@
 """Chat completions: chunks in, one completion out; and a completion told as response items.
 
 Rules: tool calls are merged by `index`, else by `id`, else by position (several in one chunk), else
-with the last one; the first name that is not empty is the name (some servers repeat it). `choices`
-may be empty in any chunk, and a `finish_reason` too, which then says nothing. A body that ends
-without one and without `[DONE]` was cut, and is no success.
+with the last one; the first name that is not empty is the name (some servers repeat it). Some give
+every call one index: another id that brings a name is another call there. Without a name it is not,
+since others make up an id for each fragment. `choices` may be empty in any chunk, and a
+`finish_reason` too, which then says nothing. A body that ends without one and without `[DONE]` was
+cut, and is no success.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ __all__ = [
     "items_of_completion",
     "status_of_completion",
 ]
+
+_Place = tuple[int, int]
+"""Of a tool call: its index, and 0 or, for another under that index, how many calls were before."""
 
 _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
 
@@ -53,9 +58,11 @@ class ChatAssembly:
         self._head: Wire = {}
         self._texts: dict[str, list[str]] = {}
         self._message: Wire = {"role": "assistant"}
-        self._calls: dict[int, _Call] = {}
-        self._call_of: dict[str, int] = {}
-        self._last_call = self._next_call = 0
+        self._calls: dict[_Place, _Call] = {}
+        self._place_of: dict[str, _Place] = {}
+        self._latest: dict[int, _Place] = {}
+        self._last: _Place = (0, 0)
+        self._next_index = 0
         self._notes: dict[str, Wire] = {}
         self._finish: str | None = None
 
@@ -121,16 +128,24 @@ class ChatAssembly:
             self._message[key] = value
 
     def _take_call(self, fragment: Wire, place: int | None) -> None:
+        """Note a fragment of a call; `place` among several fragments of one chunk."""
         id_ = fragment.get("id")
         id_ = id_ if isinstance(id_, str) else ""
-        at = self._last_call = self._index(fragment, id_, place)
-        if id_:
-            self._call_of.setdefault(id_, at)
-        self._next_call = max(self._next_call, at + 1)
-        call = self._calls.setdefault(at, _Call())
-        self._check_size()
         function = fragment.get("function")
         function = cast(Wire, function) if isinstance(function, dict) else {}
+        index = fragment.get("index")
+        if isinstance(index, int):
+            at = self._place_under(index, id_, named=bool(function.get("name")))
+        elif id_:
+            at = self._place_of.get(id_, (self._next_index, 0))
+        else:
+            at = self._last if place is None else (place, 0)
+        self._last = self._latest[at[0]] = at
+        if id_:
+            self._place_of.setdefault(id_, at)
+        self._next_index = max(self._next_index, at[0] + 1)
+        call = self._calls.setdefault(at, _Call())
+        self._check_size()
         call.id = call.id or id_
         call.name = call.name or function.get("name")
         arguments = function.get("arguments")
@@ -139,13 +154,16 @@ class ChatAssembly:
         elif arguments is not None:  # a server that forgot to write them as text
             call.arguments.append(json.dumps(arguments))
 
-    def _index(self, fragment: Wire, id_: str, place: int | None) -> int:
-        """Which call a fragment belongs to; `place` among several fragments of one chunk."""
-        if isinstance(fragment.get("index"), int):
-            return fragment["index"]
-        if id_:
-            return self._call_of.get(id_, self._next_call)
-        return place if place is not None else self._last_call
+    def _place_under(self, index: int, id_: str, *, named: bool) -> _Place:
+        """The place of the call that a fragment with this index belongs to."""
+        latest = self._latest.get(index, (index, 0))
+        call = self._calls.get(latest)
+        if call is None or not id_ or call.id in ("", id_):
+            return latest
+        known = self._place_of.get(id_)
+        if known is not None and known[0] == index:
+            return known
+        return (index, len(self._calls)) if named else latest
 
     def _check_size(self) -> None:
         if len(self._calls) + len(self._notes) > MAX_OBJECTS:

@@ -51,6 +51,11 @@ class StreamedItem:
     def type(self) -> Any:
         return self._final.get("type") or self._head.get("type")
 
+    @property
+    def id(self) -> Any:
+        """As it was opened."""
+        return self._head.get("id")
+
     def set(self, key: str, value: Any) -> None:
         """Note a field of the item itself."""
         self._head[key] = value

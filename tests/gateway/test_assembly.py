@@ -128,6 +128,57 @@ def test_an_item_opened_twice_is_replaced() -> None:
     assert texts(output(*events, text("new"))) == ["new"]
 
 
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_another_item_under_the_same_position_is_another_item(interleaved: bool) -> None:
+    """Some servers count every output item as the first."""
+
+    def of(number: int) -> list[Wire]:
+        id_, name = f"fc_{number}", f"f{number}"
+        delta = event("function_call_arguments.delta", item_id=id_, output_index=0, delta="1")
+        opened = added(0, "function_call", id=id_, name=name, arguments="")
+        closed = done(0, "function_call", id=id_, call_id=str(number), name=name, arguments="")
+        return [opened, delta, delta, closed]
+
+    one, two = of(1), of(2)
+    mixed = [event for both in zip(one, two, strict=True) for event in both]
+    behind = added(1, "message", id="msg", content=[])
+    items = output(*(mixed if interleaved else [*one, *two]), behind)
+    assert [item.get("name") for item in items] == ["f1", "f2", None]
+    assert [item.get("arguments") for item in items] == ["11", "11", None]
+    assert [item.get("call_id") for item in items] == ["1", "2", None]
+
+
+def test_a_text_without_a_known_id_goes_on_with_the_last_item_of_its_position() -> None:
+    items = output(
+        added(0, "message", id="m1", content=[]),
+        text("one", item_id="m1"),
+        added(0, "message", id="m2", content=[]),
+        text("tw"),
+        text("o", item_id="x"),
+        text("!", item_id="m1"),
+        completed(),
+    )
+    assert texts(items) == ["one!", "two"]
+
+
+def test_an_item_opened_again_by_its_own_id_is_replaced() -> None:
+    again = [added(0, "message", id="m", content=[]), text("old", item_id="m")]
+    other = added(0, "message", id="n", content=[])
+    items = output(*again, other, again[0], text("new", item_id="m"))
+    assert texts(items) == ["new", ""]
+
+
+def test_an_id_for_items_of_two_positions_does_not_mix_them() -> None:
+    """A bridge gives the reasoning and the message of an answer one id."""
+    items = output(
+        added(0, "message", id="same", content=[]),
+        added(1, "message", id="same", content=[]),
+        text("a", 0, item_id="same"),
+        text("b", 1, item_id="same"),
+    )
+    assert texts(items) == ["a", "b"]
+
+
 def test_parallel_calls_may_interleave() -> None:
     calls = [
         event("function_call_arguments.delta", output_index=index, delta=piece)

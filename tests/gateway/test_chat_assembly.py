@@ -26,6 +26,10 @@ def f(name: str | None = None, arguments: str | None = None) -> Wire:
     return {key: value for key, value in (("name", name), ("arguments", arguments)) if value}
 
 
+def _at(index: int, id: str, function: Wire) -> Wire:
+    return {"index": index, "id": id, "type": "function", "function": function}
+
+
 def assembled(*chunks: Wire) -> ChatAssembly:
     assembly = ChatAssembly()
     for one in chunks:
@@ -77,6 +81,11 @@ def test_content_refusal_and_reasoning_are_joined_apart() -> None:
             call(id="c1", function=f(arguments=": 1}")),
         ],
         [call(index=0, id="c1", function=f("get", '{"a": 1}')), call(index=0, function=None)],
+        [  # a server that makes up an id for every fragment
+            call(index=0, id="c1", function=f("get", "")),
+            call(index=0, id="x2", function=f(arguments='{"a"')),
+            call(index=0, id="x3", function={"name": "", "arguments": ": 1}"}),
+        ],
     ],
 )
 def test_fragments_of_one_call_are_merged(chunks: list[Wire]) -> None:
@@ -108,10 +117,39 @@ def test_fragments_of_one_call_are_merged(chunks: list[Wire]) -> None:
             call(id="c2", function=f("g", "2")),
             call(function=f(arguments="2")),
         ],
+        [  # every call under the same index
+            call(index=0, id="c1", function=f("f", "1")),
+            call(index=0, function=f(arguments="1")),
+            call(index=0, id="c2", function=f("g", "2")),
+            call(index=0, function=f(arguments="2")),
+        ],
+        [
+            call(index=0, id="c1", function=f("f", "1")),
+            call(index=0, id="c2", function=f("g", "2")),
+            call(index=0, id="c1", function=f("f", "1")),
+            call(index=0, function=f(arguments="")),
+            call(index=0, id="c2", function=f(arguments="2")),
+        ],
+        [chunk(tool_calls=[_at(0, "c1", f("f", "11")), _at(0, "c2", f("g", "22"))])],
     ],
 )
 def test_parallel_calls_stay_apart_and_in_order(chunks: list[Wire]) -> None:
     assert [one[1:] for one in calls(*chunks)] == [("f", "11"), ("g", "22")]
+
+
+def test_another_call_under_an_index_stands_behind_the_first_and_before_the_next_index() -> None:
+    found = calls(
+        call(index=1, id="c3", function=f("h", "3")),
+        call(index=0, id="c1", function=f("f", "1")),
+        call(index=0, id="c2", function=f("g", "2")),
+        call(index=1, function=f(arguments="3")),
+    )
+    assert found == [("c1", "f", "1"), ("c2", "g", "2"), ("c3", "h", "33")]
+
+
+def test_one_id_for_two_indexes_is_two_calls() -> None:
+    chunks = [call(index=at, id="c", function=f(name, "1")) for at, name in enumerate("fg")]
+    assert calls(*chunks) == [("c", "f", "1"), ("c", "g", "1")]
 
 
 def test_choices_may_be_empty_and_usage_comes_where_it_likes() -> None:
