@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from kit.gateway.events import Wire, error_of, first_choice, has_error, objects
+from kit.gateway.events import Wire, error_of, first_choice, has_error, joined_text, objects
 from kit.gateway.item import MAX_OBJECTS, too_many
 
 __all__ = [
@@ -114,8 +114,8 @@ class ChatAssembly:
 
     def _take_field(self, key: str, value: Any) -> None:
         if key in _JOINED:
-            if isinstance(value, str):
-                self._texts.setdefault(key, []).append(value)
+            if isinstance(value, str | list):
+                self._texts.setdefault(key, []).append(joined_text(value))
         elif key == "tool_calls":
             fragments = objects(value)
             for place, fragment in enumerate(fragments):
@@ -201,8 +201,8 @@ def items_of_completion(completion: Wire) -> list[Wire]:
         return []
     message = cast(Wire, message)
     items: list[Wire] = []
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
-    if isinstance(reasoning, str) and reasoning:
+    told = joined_text(message.get("reasoning_content"))
+    if reasoning := told or joined_text(message.get("reasoning")):
         part = {"type": "summary_text", "text": reasoning}
         items.append({"type": "reasoning", "summary": [part]})
     if content := _parts_of_message(message):
@@ -212,15 +212,11 @@ def items_of_completion(completion: Wire) -> list[Wire]:
 
 def _parts_of_message(message: Wire) -> list[Wire]:
     parts: list[Wire] = []
-    content = message.get("content")
-    if isinstance(content, list):  # some servers answer in parts
-        pieces = [one.get("text") for one in objects(cast(list[Any], content))]
-        content = "".join(piece for piece in pieces if isinstance(piece, str))
-    if isinstance(content, str) and content:
+    if content := joined_text(message.get("content")):
         notes = [_flat(note) for note in objects(message.get("annotations"))]
         parts.append({"type": "output_text", "text": content, "annotations": notes})
-    if isinstance(message.get("refusal"), str) and message["refusal"]:
-        parts.append({"type": "refusal", "refusal": message["refusal"]})
+    if refusal := joined_text(message.get("refusal")):
+        parts.append({"type": "refusal", "refusal": refusal})
     return parts
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "error_of",
     "first_choice",
     "has_error",
+    "joined_text",
     "objects",
     "response_event",
 ]
@@ -226,11 +227,12 @@ def chat_events(chunk: Wire) -> list[Event]:
     events: list[Event] = []
     for choice in objects(chunk.get("choices")):
         delta = _object(choice, "delta")
-        if text := _text(delta, "content"):
+        if text := joined_text(delta.get("content")):
             events.append(TextDelta("chat.delta", chunk, text))
-        if text := _text(delta, "reasoning_content") or _text(delta, "reasoning"):
+        reasoning = joined_text(delta.get("reasoning_content"))
+        if text := reasoning or joined_text(delta.get("reasoning")):
             events.append(ReasoningDelta("chat.delta", chunk, text))
-        if text := _text(delta, "refusal"):
+        if text := joined_text(delta.get("refusal")):
             events.append(RefusalDelta("chat.delta", chunk, text))
         for call in objects(delta.get("tool_calls")):
             if text := _text(_object(call, "function"), "arguments"):
@@ -240,6 +242,13 @@ def chat_events(chunk: Wire) -> list[Event]:
     if has_error(chunk):
         events.append(Failure("error", chunk, error_of(chunk)))
     return events or [Event("chat.chunk", chunk)]
+
+
+def joined_text(content: Any) -> str:
+    """The text of a chat's message, or of more of it, which some servers send in parts."""
+    if isinstance(content, str):
+        return content
+    return "".join(_text(part, "text") for part in objects(content))
 
 
 def objects(value: Any) -> list[Wire]:

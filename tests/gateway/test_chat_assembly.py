@@ -249,6 +249,12 @@ def test_content_in_parts_is_text() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, 7]
     completion = {"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}
     assert answer_of(completion).text == "ab"
+    chunks = [chunk(content="x"), chunk(content=parts), chunk(content=[7, {"type": "image"}])]
+    assembly = assembled(*chunks, chunk("stop", reasoning=parts))
+    answer = answer_of(assembly.response())
+    assert (assembly.text, answer.text, answer.reasoning) == ("xab", "xab", "ab")
+    said = [event for one in chunks for event in chat_events(one) if isinstance(event, TextDelta)]
+    assert "".join(event.text for event in said) == "xab"
 
 
 @pytest.mark.parametrize("value", [None, "x", 1, -1.5, True, [], {}, [1], {"a": 1}])
