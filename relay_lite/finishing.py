@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 
 from kit.errors import KitError
 from kit.gateway.answer import Answer
@@ -108,9 +109,11 @@ async def _repaired(course: Course, text: str, spent: Spent) -> tuple[str, Spent
 
 
 def _spent(course: Course, answer: Answer) -> Spent:
-    if answer.usage is None:
+    if answer.usage is not None:
+        return cost_of(answer.usage, answer.cost, course.prices, course.telling.searches)
+    if answer.cost is None:
         return course.spent
-    return cost_of(answer.usage, answer.cost, course.prices, course.telling.searches)
+    return dataclasses.replace(course.spent, cost=answer.cost, estimate=False)
 
 
 def _warnings(course: Course, answer: Answer, text: str) -> list[Draft]:

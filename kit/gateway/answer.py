@@ -7,7 +7,6 @@ How an answer shows itself is in show.py; nothing of it is shown uncleaned.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
@@ -17,6 +16,7 @@ from kit.gateway.completion import is_completion, items_of_completion, status_of
 from kit.gateway.events import Wire, error_of, has_error, objects
 from kit.gateway.refusal import shown, unwrapped
 from kit.gateway.show import mimebundle
+from kit.gateway.usage import Usage, cost_in, usage_in
 
 __all__ = ["Answer", "Citation", "ToolCall", "Usage", "answer_of"]
 
@@ -36,17 +36,6 @@ class Citation:
     number: int
     kind: str = "url_citation"
     raw: Wire = field(default_factory=dict[str, Any], repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one call; `output_tokens` includes `reasoning_tokens`."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    total_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +72,8 @@ class Answer:
     """An answer of a model, or what there is of one.
 
     `status`: `completed`, `incomplete`, `queued`, `in_progress`, `failed` or `cancelled`.
-    `cost` is in US dollars, None where the gateway does not say. `parsed` is the object a
-    `schema` asked for. `output` holds the items in the shape of the responses API, also for chat.
+    `usage` and `cost` (US dollars) are None where the gateway does not say. `parsed` is the object
+    that a `schema` asked for. `output` holds the items in the shape of the responses API, also for chat.
     Where functions were called on the way, `tool_calls` says which; `usage` and `cost` are then
     of all turns, the cost of research included, and `previous_response_id` is the first turn's id.
     """
@@ -207,15 +196,15 @@ def answer_of(
         status, incomplete = _status(raw, output), _reason(raw)
     text, citations = _text_and_citations(output)
     usage = raw.get("usage")
-    usage = cast(Wire, usage) if isinstance(usage, dict) else None
+    usage = cast(Wire, usage) if isinstance(usage, dict) else {}
     return Answer(
         text=text,
         id=_string(raw.get("id")),
         status=status,
         model=_string(raw.get("model")),
         citations=citations,
-        usage=_usage(usage) if usage else None,
-        cost=_cost(usage, headers),
+        usage=usage_in(usage),
+        cost=cost_in(usage, headers),
         output=tuple(output),
         parsed=parsed,
         request_id=headers.get("x-request-id") or headers.get("x-litellm-call-id"),
@@ -301,38 +290,6 @@ def _numbered(found: list[tuple[int, int, Wire]]) -> Iterator[Citation]:
         number = numbers.setdefault(source, len(numbers) + 1)
         kind = _string(note.get("type")) or "url_citation"
         yield Citation(url, name or url, start, end, number, kind, note)
-
-
-def _usage(usage: Wire) -> Usage:
-    """Either API's token counts; both spell them differently."""
-    given = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
-    made = usage.get("output_tokens_details") or usage.get("completion_tokens_details")
-    read = _count(usage, "input_tokens") or _count(usage, "prompt_tokens")
-    written = _count(usage, "output_tokens") or _count(usage, "completion_tokens")
-    return Usage(
-        input_tokens=read,
-        output_tokens=written,
-        total_tokens=_count(usage, "total_tokens") or read + written,
-        cached_tokens=_count(given, "cached_tokens"),
-        reasoning_tokens=_count(made, "reasoning_tokens"),
-    )
-
-
-def _count(counts: Any, key: str) -> int:
-    value = cast(Wire, counts).get(key) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
-def _cost(usage: Wire | None, headers: Mapping[str, str]) -> float | None:
-    """Dollars: in a stream's usage, else in LiteLLM's header, else unknown."""
-    for value in ((usage or {}).get("cost"), headers.get("x-litellm-response-cost")):
-        try:
-            cost = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            continue
-        if math.isfinite(cost) and cost >= 0:
-            return cost
-    return None
 
 
 def _texts(output: tuple[Wire, ...], item: str, parts: str, part: str, key: str) -> list[str]:

@@ -211,7 +211,17 @@ def test_a_source_without_a_title_shows_its_address() -> None:
             {"prompt_tokens": 10, "prompt_tokens_details": None, "completion_tokens": None},
             (10, 0, 10, 0, 0),
         ),
-        ({"input_tokens": "many", "output_tokens": -5, "total_tokens": 1.5}, (0, 0, 0, 0, 0)),
+        ({"input_tokens": 0, "prompt_tokens": 10, "output_tokens": 0}, (10, 0, 10, 0, 0)),
+        ({"input_tokens": 0, "output_tokens": 0}, (0, 0, 0, 0, 0)),
+        (
+            {"input_tokens": 1e5, "output_tokens": 9.0, "total_tokens": 1.5},
+            (10**5, 9, 100_009, 0, 0),
+        ),
+        ({"prompt_tokens": "120000", "completion_tokens": "9"}, (120_000, 9, 120_009, 0, 0)),
+        ({"input_tokens": 10, "output_tokens": -5, "total_tokens": "x"}, (10, 0, 10, 0, 0)),
+        ({"input_tokens": 10, "output_tokens": True}, (10, 0, 10, 0, 0)),
+        ({"input_tokens": 10**30, "output_tokens": 1}, (2**53, 1, 2**53, 0, 0)),
+        ({"input_tokens": "9" * 5_000, "output_tokens": 1e300}, (2**53, 2**53, 2**53, 0, 0)),
     ],
 )
 def test_usage_is_read_in_both_spellings(usage: Wire, counts: tuple[int, ...]) -> None:
@@ -220,7 +230,18 @@ def test_usage_is_read_in_both_spellings(usage: Wire, counts: tuple[int, ...]) -
     assert dataclasses.astuple(made) == counts
 
 
-@pytest.mark.parametrize("usage", [None, {}, [], "x", 7])
+UNREADABLE: list[Any] = [None, "many", "", "-5", "1.5", "٣", -5, 1.5, True, [], {}]
+UNREADABLE += [float("nan"), float("inf")]
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        *(None, {}, [], "x", 7, {"cost": 0.25}, {"total_tokens": 12}),
+        *({"input_tokens": one, "output_tokens": one, "total_tokens": 0} for one in UNREADABLE),
+        *({"prompt_tokens": one, "completion_tokens": None} for one in UNREADABLE),
+    ],
+)
 def test_no_usage_is_none(usage: Any) -> None:
     assert answer(message(part("x")), usage=usage).usage is None
 

@@ -47,7 +47,7 @@ INSIDE = (
         *("kit.gateway.sse", "kit.gateway.json_text", "kit.gateway.events", "kit.gateway.item"),
         *("kit.gateway.completion", "kit.gateway.assembly"),
         *("kit.gateway.refusal", "kit.gateway.marks", "kit.gateway.card", "kit.gateway.show"),
-        *("kit.gateway.answer",),
+        *("kit.gateway.usage", "kit.gateway.answer"),
         *("kit.gateway.attachments", "kit.gateway.schemas", "kit.gateway.structured"),
         *("kit.gateway.wire", "kit.gateway.failures"),
         *("kit.gateway.proxies", "kit.gateway.transport", "kit.gateway.unreached"),

@@ -83,6 +83,33 @@ async def test_what_the_gateway_says_of_the_cost_is_the_truth(desk: Desk) -> Non
     assert (usage["cost_usd"], usage["estimate"]) == (0.75, False)
 
 
+COUNTS = [(None, None), ("many", -1)]
+
+
+@pytest.mark.parametrize(("read", "written"), COUNTS)
+async def test_a_run_whose_tokens_cannot_be_read_is_estimated(
+    desk: Desk, read: Any, written: Any
+) -> None:
+    final = {"usage": {"input_tokens": read, "output_tokens": written, "total_tokens": 0}}
+    assert (await desk.work(Scripted(final=final).upstream())).status == "completed"
+    [usage] = await desk.said("usage")
+    assert usage["estimate"]
+    assert min(usage["input_tokens"], usage["output_tokens"]) > 0
+    tokens = usage["input_tokens"] * 1e-5 + usage["output_tokens"] * 4e-5
+    assert usage["cost_usd"] == pytest.approx(tokens + 0.01)
+
+
+@pytest.mark.parametrize(("read", "written"), COUNTS)
+async def test_its_cost_is_the_truth_though_its_tokens_cannot_be_read(
+    desk: Desk, read: Any, written: Any
+) -> None:
+    final = {"usage": {"input_tokens": read, "output_tokens": written, "cost": 0.75}}
+    await desk.work(Scripted(final=final).upstream())
+    [usage] = await desk.said("usage")
+    assert (usage["cost_usd"], usage["estimate"]) == (0.75, False)
+    assert usage["input_tokens"] > 0
+
+
 async def test_searches_of_a_run_that_is_fetched_whole_are_in_its_cost(desk: Desk) -> None:
     await desk.work(Scripted(way="poll", items=BUSY).upstream())
     [usage] = await desk.said("usage")
