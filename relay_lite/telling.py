@@ -12,14 +12,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from kit.gateway.answer import Answer
-from kit.gateway.events import CitationAdded, Event, ItemAdded, ItemDone, TextDelta, Wire, objects
+from kit.gateway.citations import source_address
+from kit.gateway.events import (
+    CitationAdded,
+    Event,
+    ItemAdded,
+    ItemDone,
+    TextDelta,
+    Wire,
+    flat_annotation,
+    objects,
+)
 from relay_lite import store
 from relay_lite.store import Draft
 from relay_lite.text import LoggedText, storable
 
 __all__ = ["Telling"]
 
-LONGEST_URL = 2_000
 LONGEST_WORDS = 500
 LONGEST_SUMMARY = 4_000
 MOST_QUERIES = 20
@@ -141,7 +150,7 @@ class Telling:
                     for part in objects(item.get("content"))
                     for note in objects(part.get("annotations"))
                 ]
-                return [draft for note in notes for draft in self._source(note)]
+                return [draft for note in notes for draft in self._source(flat_annotation(note))]
             case _:
                 return []
 
@@ -208,11 +217,7 @@ def _queries(action: Wire) -> list[str]:
 
 
 def _address(url: Any) -> str:
-    """A web address as it came; "" for anything else, and for one that is no use cut short."""
-    if not isinstance(url, str) or len(url) > LONGEST_URL:
-        return ""
-    url = storable(url).strip()
-    return url if url.lower().startswith(("http://", "https://")) else ""
+    return storable(source_address(url))
 
 
 def _short(words: Any, longest: int) -> str:

@@ -1,17 +1,17 @@
 """What a person gets: one frozen `Answer`, whichever API it came from.
 
 Rule: read what is there and guess nothing. `raw` is the wire's own object; everything else is
-read from it. Offsets of citations are code points of `text`, clamped to it, in order.
-How an answer shows itself is in show.py; nothing of it is shown uncleaned.
+read from it. How an answer shows itself is in show.py; nothing of it is shown uncleaned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from kit.errors import redact
+from kit.gateway.citations import Citation, text_and_citations
 from kit.gateway.completion import is_completion, items_of_completion, status_of_completion
 from kit.gateway.events import Wire, error_of, has_error, objects
 from kit.gateway.refusal import shown, unwrapped
@@ -19,23 +19,6 @@ from kit.gateway.show import mimebundle
 from kit.gateway.usage import Usage, cost_in, usage_in
 
 __all__ = ["Answer", "Citation", "ToolCall", "Usage", "answer_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """One source of the text, where the gateway named one.
-
-    `text[start:end]` is what the source is given for (often the link itself). `number` counts
-    sources from 1 in order of appearance: citations of one address share it.
-    """
-
-    url: str
-    title: str
-    start: int
-    end: int
-    number: int
-    kind: str = "url_citation"
-    raw: Wire = field(default_factory=dict[str, Any], repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +56,10 @@ class Answer:
 
     `status`: `completed`, `incomplete`, `queued`, `in_progress`, `failed` or `cancelled`.
     `usage` and `cost` (US dollars) are None where the gateway does not say. `parsed` is the object
-    that a `schema` asked for. `output` holds the items in the shape of the responses API, also for chat.
-    Where functions were called on the way, `tool_calls` says which; `usage` and `cost` are then
-    of all turns, the cost of research included, and `previous_response_id` is the first turn's id.
+    that a `schema` asked for. `output` holds the items in the shape of the responses API, also for
+    chat. Where functions were called on the way, `tool_calls` says which; `usage` and `cost` are
+    then of all turns, the cost of research included, and `previous_response_id` is the first turn's
+    id.
     """
 
     text: str
@@ -194,7 +178,7 @@ def answer_of(
     else:
         output = objects(raw.get("output"))
         status, incomplete = _status(raw, output), _reason(raw)
-    text, citations = _text_and_citations(output)
+    text, citations = text_and_citations(output)
     usage = raw.get("usage")
     usage = cast(Wire, usage) if isinstance(usage, dict) else {}
     return Answer(
@@ -251,45 +235,6 @@ def _reason(raw: Wire) -> str | None:
     details = raw.get("incomplete_details")
     reason = _string(cast(Wire, details).get("reason")) if isinstance(details, dict) else None
     return shown(reason)[:100] or None if reason else None
-
-
-def _text_and_citations(output: list[Wire]) -> tuple[str, tuple[Citation, ...]]:
-    """The text of the final messages, and their citations moved onto it."""
-    messages = [item for item in output if item.get("type") == "message"]
-    final = [item for item in messages if item.get("phase") == "final_answer"]
-    text = ""
-    found: list[tuple[int, int, Wire]] = []
-    for item in final or messages:
-        for part in objects(item.get("content")):
-            piece = part.get("text")
-            if part.get("type") != "output_text" or not isinstance(piece, str):
-                continue
-            for note in objects(part.get("annotations")):
-                start, end = _range(note, len(piece))
-                found.append((len(text) + start, len(text) + end, note))
-            text += piece
-    return text, tuple(_numbered(sorted(found, key=lambda one: one[:2])))
-
-
-def _range(note: Wire, length: int) -> tuple[int, int]:
-    """A citation's range, clamped; an empty one at the end where there is none."""
-    start, end = note.get("start_index"), note.get("end_index")
-    if not isinstance(start, int) or not isinstance(end, int):
-        place = note.get("index")
-        start = end = place if isinstance(place, int) else length
-    start = min(max(start, 0), length)
-    return start, min(max(end, start), length)
-
-
-def _numbered(found: list[tuple[int, int, Wire]]) -> Iterator[Citation]:
-    numbers: dict[str, int] = {}
-    for start, end, note in found:
-        url = _string(note.get("url")) or ""
-        name = _string(note.get("title")) or _string(note.get("filename")) or ""
-        source = url or _string(note.get("file_id")) or name
-        number = numbers.setdefault(source, len(numbers) + 1)
-        kind = _string(note.get("type")) or "url_citation"
-        yield Citation(url, name or url, start, end, number, kind, note)
 
 
 def _texts(output: tuple[Wire, ...], item: str, parts: str, part: str, key: str) -> list[str]:

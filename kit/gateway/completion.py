@@ -14,7 +14,16 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from kit.gateway.events import Wire, error_of, first_choice, has_error, joined_text, objects
+from kit.gateway.citations import listed_annotations
+from kit.gateway.events import (
+    Wire,
+    error_of,
+    first_choice,
+    flat_annotation,
+    has_error,
+    joined_text,
+    objects,
+)
 from kit.gateway.item import MAX_OBJECTS, too_many
 
 __all__ = [
@@ -24,6 +33,9 @@ __all__ = [
     "items_of_completion",
     "status_of_completion",
 ]
+
+_LISTS = ("citations", "search_results")
+"""Of sources: beside the choices, mostly the same one on every chunk."""
 
 _Place = tuple[int, int]
 """Of a tool call: its index, and 0 or, for another under that index, how many calls were before."""
@@ -64,6 +76,7 @@ class ChatAssembly:
         self._last: _Place = (0, 0)
         self._next_index = 0
         self._notes: dict[str, Wire] = {}
+        self._listed: dict[str, dict[str, Any]] = {key: {} for key in _LISTS}
         self._finish: str | None = None
 
     def feed(self, chunk: Wire) -> None:
@@ -96,12 +109,22 @@ class ChatAssembly:
         if self._notes:
             message["annotations"] = list(self._notes.values())
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
-        return {**self._head, "object": "chat.completion", "choices": [choice]}
+        lists = {key: list(found.values()) for key, found in self._listed.items() if found}
+        return {**self._head, **lists, "object": "chat.completion", "choices": [choice]}
 
     def _take_head(self, chunk: Wire) -> None:
         for key, value in chunk.items():
-            if key not in ("choices", "usage") or (key == "usage" and value):
+            if key in _LISTS and isinstance(value, list):
+                self._take_list(key, cast(list[Any], value))
+            elif key != "choices" and (value or key not in ("usage", *_LISTS)):
                 self._head[key] = value
+
+    def _take_list(self, key: str, value: list[Any]) -> None:
+        if value and value != self._head.get(key):
+            self._head[key] = value
+            for one in value:
+                self._listed[key].setdefault(json.dumps(one, sort_keys=True), one)
+            self._check_size()
 
     def _take(self, choice: Wire) -> None:
         delta = choice.get("delta") or choice.get("message")
@@ -166,7 +189,8 @@ class ChatAssembly:
         return (index, len(self._calls)) if named else latest
 
     def _check_size(self) -> None:
-        if len(self._calls) + len(self._notes) > MAX_OBJECTS:
+        listed = sum(map(len, self._listed.values()))
+        if len(self._calls) + len(self._notes) + listed > MAX_OBJECTS:
             raise too_many()
 
 
@@ -205,27 +229,20 @@ def items_of_completion(completion: Wire) -> list[Wire]:
     if reasoning := told or joined_text(message.get("reasoning")):
         part = {"type": "summary_text", "text": reasoning}
         items.append({"type": "reasoning", "summary": [part]})
-    if content := _parts_of_message(message):
+    if content := _parts_of_message(message, completion):
         items.append({"type": "message", "role": "assistant", "content": content})
     return items + [_function_call(call) for call in objects(message.get("tool_calls"))]
 
 
-def _parts_of_message(message: Wire) -> list[Wire]:
+def _parts_of_message(message: Wire, completion: Wire) -> list[Wire]:
     parts: list[Wire] = []
     if content := joined_text(message.get("content")):
-        notes = [_flat(note) for note in objects(message.get("annotations"))]
+        notes = [*map(flat_annotation, objects(message.get("annotations")))]
+        notes += listed_annotations(completion, notes)
         parts.append({"type": "output_text", "text": content, "annotations": notes})
     if refusal := joined_text(message.get("refusal")):
         parts.append({"type": "refusal", "refusal": refusal})
     return parts
-
-
-def _flat(annotation: Wire) -> Wire:
-    """Chat nests a citation under its own type; responses do not."""
-    inner = annotation.get(str(annotation.get("type")))
-    if isinstance(inner, dict):
-        return {"type": annotation.get("type"), **cast(Wire, inner)}
-    return annotation
 
 
 def _function_call(call: Wire) -> Wire:

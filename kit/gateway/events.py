@@ -41,10 +41,12 @@ __all__ = [
     "chat_events",
     "error_of",
     "first_choice",
+    "flat_annotation",
     "has_error",
     "joined_text",
     "objects",
     "response_event",
+    "text_at",
 ]
 
 Wire = dict[str, Any]
@@ -94,6 +96,8 @@ class ArgumentsDelta(Event):
 
 @dataclass(slots=True)
 class CitationAdded(Event):
+    """`annotation` is flat, also where the wire nests it."""
+
     annotation: Wire
 
 
@@ -134,7 +138,8 @@ class Failure(Event):
 _Reader = Callable[[str, Wire], Event]
 
 
-def _text(raw: Wire, key: str = "delta") -> str:
+def text_at(raw: Wire, key: str = "delta") -> str:
+    """The text under `key`; "" where there is none, or something else."""
     value = raw.get(key)
     return value if isinstance(value, str) else ""
 
@@ -152,7 +157,7 @@ def _typed(kind: Callable[[str, Wire, Any], Event], read: Callable[[Wire], Any])
 
 
 def _text_delta(type_: str, raw: Wire) -> Event:
-    return TextDelta(type_, raw, _text(raw))
+    return TextDelta(type_, raw, text_at(raw))
 
 
 def _search(type_: str, raw: Wire) -> Event:
@@ -161,15 +166,15 @@ def _search(type_: str, raw: Wire) -> Event:
 
 _READERS: Mapping[str, _Reader] = {
     "response.output_text.delta": _text_delta,
-    "response.refusal.delta": _typed(RefusalDelta, _text),
-    "response.reasoning_summary_text.delta": _typed(ReasoningDelta, _text),
-    "response.reasoning_text.delta": _typed(ReasoningDelta, _text),
-    "response.reasoning.delta": _typed(ReasoningDelta, _text),
-    "response.function_call_arguments.delta": _typed(ArgumentsDelta, _text),
-    "response.custom_tool_call_input.delta": _typed(ArgumentsDelta, _text),
-    "response.mcp_call_arguments.delta": _typed(ArgumentsDelta, _text),
+    "response.refusal.delta": _typed(RefusalDelta, text_at),
+    "response.reasoning_summary_text.delta": _typed(ReasoningDelta, text_at),
+    "response.reasoning_text.delta": _typed(ReasoningDelta, text_at),
+    "response.reasoning.delta": _typed(ReasoningDelta, text_at),
+    "response.function_call_arguments.delta": _typed(ArgumentsDelta, text_at),
+    "response.custom_tool_call_input.delta": _typed(ArgumentsDelta, text_at),
+    "response.mcp_call_arguments.delta": _typed(ArgumentsDelta, text_at),
     "response.output_text.annotation.added": _typed(
-        CitationAdded, lambda raw: _object(raw, "annotation")
+        CitationAdded, lambda raw: flat_annotation(_object(raw, "annotation"))
     ),
     "response.output_item.added": _typed(ItemAdded, lambda raw: _object(raw, "item")),
     "response.output_item.done": _typed(ItemDone, lambda raw: _object(raw, "item")),
@@ -235,20 +240,30 @@ def chat_events(chunk: Wire) -> list[Event]:
         if text := joined_text(delta.get("refusal")):
             events.append(RefusalDelta("chat.delta", chunk, text))
         for call in objects(delta.get("tool_calls")):
-            if text := _text(_object(call, "function"), "arguments"):
+            if text := text_at(_object(call, "function"), "arguments"):
                 events.append(ArgumentsDelta("chat.delta", chunk, text))
         for annotation in objects(delta.get("annotations")):
-            events.append(CitationAdded("chat.delta", chunk, annotation))
+            events.append(CitationAdded("chat.delta", chunk, flat_annotation(annotation)))
     if has_error(chunk):
         events.append(Failure("error", chunk, error_of(chunk)))
     return events or [Event("chat.chunk", chunk)]
+
+
+def flat_annotation(annotation: Wire) -> Wire:
+    """Chat nests a citation under its own type; responses do not, or should not."""
+    type_ = str(annotation.get("type"))
+    inner = annotation.get(type_)
+    if not isinstance(inner, dict):
+        return annotation
+    outer = {key: value for key, value in annotation.items() if key != type_}
+    return {**outer, **cast(Wire, inner), "type": type_}
 
 
 def joined_text(content: Any) -> str:
     """The text of a chat's message, or of more of it, which some servers send in parts."""
     if isinstance(content, str):
         return content
-    return "".join(_text(part, "text") for part in objects(content))
+    return "".join(text_at(part, "text") for part in objects(content))
 
 
 def objects(value: Any) -> list[Wire]:

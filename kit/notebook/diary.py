@@ -152,7 +152,7 @@ class Diary:
 def _citations(response: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for item in events.objects(response.get("output")):
         for part in events.objects(item.get("content")):
-            yield from events.objects(part.get("annotations"))
+            yield from map(events.flat_annotation, events.objects(part.get("annotations")))
 
 
 def _texts(value: Any) -> list[str]:

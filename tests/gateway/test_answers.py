@@ -165,14 +165,69 @@ def test_citations_of_other_kinds_are_kept(annotation: Wire, title: str, place: 
     assert citation.raw == annotation
 
 
-def test_nested_citations_of_a_chat_are_read() -> None:
-    inner = {"url": "https://e.org", "title": "E", "start_index": 1, "end_index": 3}
-    nested = {"type": "url_citation", "url_citation": inner}
-    [citation] = completion("a🌟bc", annotations=[nested, "x", None]).citations
-    assert (citation.url, citation.title, citation.start, citation.end) == (
-        *("https://e.org", "E"),
-        *(1, 3),
-    )
+PLACE = {"start_index": 1, "end_index": 3}
+PAGE = {"url": "https://e.org", "title": "E"}
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        {"type": "url_citation", "url_citation": {**PAGE, **PLACE}},
+        {"type": "url_citation", "url_citation": PAGE, **PLACE},
+        {"type": "url_citation", "url_citation": {**PAGE, **PLACE, "type": "url"}, "title": "?"},
+    ],
+)
+def test_nested_citations_are_read(nested: Wire) -> None:
+    """Chat nests a citation under its own type; some gateways do so in a response too."""
+    notes = [nested, "x", None]
+    for made in (completion("a🌟bc", annotations=notes), answer(message(part("a🌟bc", *notes)))):
+        [citation] = made.citations
+        assert (citation.url, citation.title) == ("https://e.org", "E")
+        assert (citation.start, citation.end, citation.kind) == (1, 3, "url_citation")
+
+
+def listed(**fields: Any) -> list[tuple[str, str]]:
+    """Address and title of each source that a completion names beside its message."""
+    choice = {"finish_reason": "stop", "message": {"content": "Seoul [1]", **fields.pop("of", {})}}
+    made = answer_of({"choices": [choice], **fields}).citations
+    assert {(one.start, one.end) for one in made if not one.raw.get("end_index")} <= {(9, 9)}
+    assert [one.number for one in made] == [*range(1, len(made) + 1)]
+    return [(one.url, one.title) for one in made]
+
+
+A, B = "https://a.org", "http://b.org"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sources"),
+    [
+        ({"citations": [A, B, A]}, [(A, A), (B, B)]),
+        ({"citations": [B, A], "search_results": [{"url": A, "title": "A"}]}, [(B, B), (A, "A")]),
+        ({"search_results": [{"url": A, "title": "A", "date": "2026-01-01"}]}, [(A, "A")]),
+        ({"citations": [A], "search_results": [{"url": B, "title": 7}]}, [(A, A), (B, B)]),
+        ({"citations": [{"url": A, "title": "A"}]}, [(A, "A")]),
+        ({"citations": ["javascript:x", "doc 1", "", None, 7, [], {}, A]}, [(A, A)]),
+        ({"citations": A, "search_results": {"url": B}}, []),
+        ({"citations": [A + "/" + "a" * 2_000, B]}, [(B, B)]),
+        ({"citations": None, "search_results": None}, []),
+    ],
+)
+def test_sources_listed_beside_a_chat_are_its_citations(
+    fields: Wire, sources: list[tuple[str, str]]
+) -> None:
+    assert listed(**fields) == sources
+
+
+def test_a_source_that_is_annotated_is_not_listed_again() -> None:
+    noted = {"annotations": [note(0, 5, A, "Noted")]}
+    assert listed(citations=[A, B], of=noted) == [(A, "Noted"), (B, B)]
+
+
+def test_what_is_listed_beside_a_chat_is_bounded() -> None:
+    many = listed(citations=[f"https://e.org/{at}" for at in range(20_000)])
+    assert len(many) == 5_000
+    [(_, title)] = listed(search_results=[{"url": A, "title": "t" * 10_000}])
+    assert title == "t" * 499 + "…"
 
 
 def test_a_source_without_a_title_shows_its_address() -> None:

@@ -8,7 +8,14 @@ import pytest
 
 from kit.gateway.answer import answer_of
 from kit.gateway.completion import ChatAssembly, items_of_completion
-from kit.gateway.events import ArgumentsDelta, Failure, TextDelta, chat_events
+from kit.gateway.events import (
+    ArgumentsDelta,
+    CitationAdded,
+    Failure,
+    TextDelta,
+    chat_events,
+    response_event,
+)
 
 Wire = dict[str, Any]
 
@@ -184,6 +191,35 @@ def test_citations_are_collected_once_and_made_flat() -> None:
         0,
         1,
     )
+
+
+A, B = "https://a.org", "https://b.org"
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [{"citations": [A, B]}, {"citations": [A, B]}],
+        [{"citations": [A]}, {"citations": [A, B]}, {"citations": [A]}],
+        [{"citations": [A]}, {"citations": [B]}],
+        [{"citations": [A, B]}, {"citations": []}, {"citations": None}],
+    ],
+)
+def test_sources_listed_on_chunks_are_collected_once(lists: list[Wire]) -> None:
+    results = {"search_results": [{"url": B, "title": "B"}]}
+    chunks = [{**chunk(content="x"), **one, **results} for one in lists]
+    answer = answer_of(assembled(*chunks, chunk("stop")).response())
+    assert [(one.url, one.title) for one in answer.citations] == [(A, A), (B, "B")]
+
+
+def test_a_nested_citation_is_flat_in_its_event() -> None:
+    inner = {"url": "https://e.org", "title": "E"}
+    note = {"type": "url_citation", "url_citation": inner}
+    [said] = chat_events(chunk(annotations=[note]))
+    told = response_event({"type": "response.output_text.annotation.added", "annotation": note})
+    for event in (said, told):
+        assert isinstance(event, CitationAdded)
+        assert event.annotation == {"type": "url_citation", **inner}
 
 
 @pytest.mark.parametrize(

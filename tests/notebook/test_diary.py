@@ -62,6 +62,7 @@ CASES: list[tuple[list[Any], list[Row]]] = [
     ([searched(type="find_in_page", url=WEB)], [Row("page", WEB, WEB)]),
     ([cited(url=WEB, title="T")], [Row("source", "T", WEB)]),
     ([cited(url=WEB), finished({"url": WEB, "title": "T"})], [Row("source", "T", WEB)]),
+    ([finished({"type": "u", "u": {"url": WEB, "title": "T"}})], [Row("source", "T", WEB)]),
     ([thought("a "), thought("b")], [Row("thought", "a b")]),
     ([happened("search", queries=["a"])], [Row("search", "a")]),
     ([happened("page", url=WEB)], [Row("page", WEB, WEB)]),

@@ -45,7 +45,7 @@ ROOMS = (
 INSIDE = (
     (
         *("kit.gateway.sse", "kit.gateway.json_text", "kit.gateway.events", "kit.gateway.item"),
-        *("kit.gateway.completion", "kit.gateway.assembly"),
+        *("kit.gateway.citations", "kit.gateway.completion", "kit.gateway.assembly"),
         *("kit.gateway.refusal", "kit.gateway.marks", "kit.gateway.card", "kit.gateway.show"),
         *("kit.gateway.usage", "kit.gateway.answer"),
         *("kit.gateway.attachments", "kit.gateway.schemas", "kit.gateway.structured"),

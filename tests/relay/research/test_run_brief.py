@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from kit import errors
+from kit.gateway.answer import answer_of
+from kit.gateway.events import response_event
 from relay_lite.brief import Assignment, adapted, body_of
 from relay_lite.ending import kept_response
 from relay_lite.outline import json_object
@@ -166,8 +168,6 @@ def test_a_form_of_the_callers_is_not_contradicted() -> None:
 
 
 def test_what_comes_from_outside_is_bounded_and_only_web_addresses_are_told() -> None:
-    from kit.gateway.answer import answer_of
-
     queries = ["q" * 10_000] * 1_000
     item = {"type": "web_search_call", "action": {"type": "search", "queries": queries}}
     script = {"type": "web_search_call", "action": {"type": "open_page", "url": "javascript:1"}}
@@ -178,6 +178,19 @@ def test_what_comes_from_outside_is_bounded_and_only_web_addresses_are_told() ->
     assert [draft.type for draft in drafts] == ["search", "output_text"]
     told = drafts[0].data["queries"]
     assert len(told) == 20 and {len(one) for one in told} == {500}
+
+
+def test_a_nested_citation_is_a_source_however_it_comes() -> None:
+    page = {"url": "https://a.example/1", "title": "A"}
+    note = {"type": "url_citation", "url_citation": page}
+    part = {"type": "output_text", "text": TEXT, "annotations": [note]}
+    item = {"type": "message", "role": "assistant", "content": [part]}
+    streamed = {"type": "response.output_text.annotation.added", "annotation": note}
+    ended = {"type": "response.output_item.done", "output_index": 0, "item": item}
+    whole = Telling().read(answer_of({"output": [item], "status": "completed"}))
+    for drafts in (whole, *(Telling().hear([response_event(one)]) for one in (streamed, ended))):
+        sources = [draft.data for draft in drafts if draft.type == "source"]
+        assert sources == [{"number": 1, **page}]
 
 
 @pytest.mark.parametrize(
