@@ -141,7 +141,7 @@ class Loop:
                         yield [*events]
                 break
             except errors.GatewayError as error:
-                if error.answer is not None or not self._history.another_way(error):
+                if _has_begun(error.answer) or not self._history.another_way(error):
                     raise
         assert self.stream is not None
         if not self._stopped:
@@ -261,6 +261,11 @@ class Loop:
             cost=_sum([*turns, *runs]),
             seconds=time.monotonic() - self._began,
         )
+
+
+def _has_begun(answer: Answer | None) -> bool:
+    """Whether something of it was shown. A response that fails at once is there, and empty."""
+    return answer is not None and bool(answer.output)
 
 
 def _sum(costs: Sequence[float | None]) -> float | None:

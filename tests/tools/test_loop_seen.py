@@ -13,7 +13,7 @@ import pytest
 from kit import errors
 from kit.gateway.capabilities import Capabilities, Seen, keeps_history
 from kit.settings import Endpoint
-from tests.gateway.gateways import stream_reply
+from tests.gateway.gateways import json_reply, stream_reply
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, call, play, refused, text, thought
 from tests.tools.test_loop_memory import ENCRYPTED, FORGOT, clock, summary, told
@@ -129,6 +129,18 @@ def test_reasoning_that_comes_all_the_same_can_be_left_out(opened: Open) -> None
 # -- a memory that is wrong ----------------------------------------------------------------------
 
 MUST = refused("Stream must be set to true")
+LOST = {
+    "code": "previous_response_not_found",
+    "message": "Previous response with id 'resp_1' not found.",
+}
+CREATED: Any = {
+    "type": "response.created",
+    "response": {"id": "resp_2", "object": "response", "status": "in_progress", "output": []},
+}
+FAILED: Any = {
+    "type": "response.failed",
+    "response": {**CREATED["response"], "status": "failed", "error": LOST},
+}
 
 
 @pytest.mark.parametrize(
@@ -143,23 +155,55 @@ MUST = refused("Stream must be set to true")
         ),
         refused("Previous response with id 'resp_1' not found.", "500 Internal Server Error"),
         stream_reply({"type": "error", "error": {"message": "No tool call found for call_1."}}),
+        stream_reply(CREATED, {"type": "error", "error": LOST}),
+        stream_reply(FAILED, "[DONE]"),
+        stream_reply(CREATED, FAILED, "[DONE]"),
+        json_reply(FAILED["response"]),
     ],
+)
+@pytest.mark.parametrize(
+    "about", [{"known": seen(tools_by_id="yes")}, {"identity": "sandbox"}], ids=["seen", "promised"]
 )
 @pytest.mark.parametrize("face", FACES)
 def test_however_a_gateway_says_that_it_forgot_it_is_told_everything(
-    opened: Open, no: Any, face: str
+    opened: Open, no: Any, about: Any, face: str
 ) -> None:
+    played = play(opened, [call("clock")], no, [text("Noon.")], face=face, tools=[clock], **about)
+    assert played.answer is not None and played.answer.text == "Noon."
+    assert [one for one, _, _ in summary(played.bodies)] == [None, "resp_1", None]
+
+
+def test_a_gateway_that_forgot_where_streams_break_off_is_told_everything(opened: Open) -> None:
+    """It answers in one piece then, and so it fails."""
+    known = seen(responses_stream="no/cut", tools_by_id="yes")
+    failed = json_reply(FAILED["response"])
+    played = play(opened, [call("clock")], failed, [text("Noon.")], tools=[clock], known=known)
+    assert played.answer is not None and played.answer.text == "Noon."
+    assert [one for one, _, _ in summary(played.bodies)] == [None, "resp_1", None]
+
+
+@pytest.mark.parametrize("item", [text("It is"), thought(), call("clock", call_id="b")])
+def test_a_failure_behind_the_beginning_of_an_answer_is_not_asked_again(
+    opened: Open, item: Any
+) -> None:
+    """It was shown, and is paid for."""
+    begun = {"type": "response.output_item.added", "output_index": 0, "item": item}
     played = play(
         opened,
         [call("clock")],
-        no,
-        [text("Noon.")],
-        face=face,
+        stream_reply(CREATED, begun, FAILED),
         tools=[clock],
         known=seen(tools_by_id="yes"),
     )
-    assert played.answer is not None and played.answer.text == "Noon."
-    assert [one for one, _, _ in summary(played.bodies)] == [None, "resp_1", None]
+    assert isinstance(played.error, errors.ResponseFailed)
+    assert len(played.bodies) == 2
+
+
+@pytest.mark.parametrize("frames", [[FAILED], [CREATED, FAILED]])
+def test_where_no_id_was_named_nothing_was_forgotten(opened: Open, frames: Any) -> None:
+    played = play(opened, [call("clock")], stream_reply(*frames), tools=[clock])
+    assert isinstance(played.error, errors.ResponseFailed)
+    assert len(played.bodies) == 2
 
 
 @pytest.mark.parametrize(
