@@ -88,7 +88,7 @@ def _until(moment: str, now: str | None) -> float | None:
     try:
         start = parsedate_to_datetime(now or "")
         return (parsedate_to_datetime(moment) - start).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # OverflowError: a zone or a year beyond all
         return None
 
 

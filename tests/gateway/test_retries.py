@@ -194,6 +194,24 @@ async def test_should_retry_moves_a_get_but_no_create(call: Call, status: int, c
     assert (await tries(call, refusal(status, SOON, "x-should-retry: true")))[0] == count
 
 
+NOW, SOON_AFTER = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:07 GMT"
+ODD_MOMENTS = [
+    "Mon, 01 Jan 2024 00:00:00 +99999999999999999",
+    "Mon, 01 Jan 2024 00:00:00 -99999999999999999",
+    "Mon, 01 Jan 2024 00:00:00 +9999",
+    "Mon, 01 Jan 2024 00:00:00 -0000",
+    "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+    "Mon, 01 Jan 9999 00:00:00 -9999",
+    "Mon, 00 Jan 2024 99:99:99 GMT",
+    "Mon, 01 Foo 2024 00:00:00 GMT",
+    "Sunday",
+    ",",
+    "\x00",
+    "",
+]
+"""No moment, or none that a clock can show."""
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -222,6 +240,9 @@ async def test_should_retry_moves_a_get_but_no_create(call: Call, status: int, c
         ({"retry-after": "-1"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
+        ({"retry-after": "9" * 5000}, None),
+        *(({"retry-after": odd, "date": NOW}, None) for odd in ODD_MOMENTS),
+        *(({"retry-after": SOON_AFTER, "date": odd}, None) for odd in ODD_MOMENTS),
         ({"retry-after-ms": "x", "retry-after": "7"}, 7),
         ({}, None),
     ],
