@@ -27,10 +27,19 @@ A_DAY = 86_400.0
 PATHS: dict[Api, str] = {"responses": "/responses", "chat": "/chat/completions"}
 
 _STREAMS_ALONE = re.compile(
-    r"(?i)\bstream\W{0,3}(?:must|should|has to|is required|=\s*true)"
-    r"|\bonly\b.{0,40}\bstream|\bnon-?\s?stream"
+    r"(?i)\bstream(?:ing)?\b\W{0,3}(?:(?:parameter|option|mode)\W{0,3})?"
+    r"(?:(?:must|has to|needs to) be \W?(?:true|set|enabled|used)\b"
+    r"|(?:=\s?true\W{0,3})?is required\b)"
+    r"|\bonly (?:supports?|accepts?|allows?|takes?) (?:the )?\W?stream"
+    r"|\bonly stream(?:ing|s)?(?: (?:mode|requests?|calls?))? (?:is|are) (?:supported|accepted)\b"
+    r"|\bnon-?\s?stream(?:ing)?(?: (?:mode|requests?|calls?))? (?:is|are) (?:not |un)supported\b"
+    r"|\bnot support non-?\s?stream"
 )
-"""How gateways that fail (5xx) say that they refuse what is no stream."""
+"""How gateways that fail say that they refuse what is no stream: as an order. A mere word about
+streams may stand in any failure, also in one behind thousands of tokens."""
+
+_CLIENT_CLOSED = 499
+"""What proxies say of a request that was at work when it was ended."""
 
 
 class Asking:
@@ -77,6 +86,7 @@ class Asking:
 def _is_refusal(error: errors.GatewayError) -> bool:
     """Whether the gateway took nothing, and might take a stream."""
     if isinstance(error, errors.ServerFailed):
-        return bool(_STREAMS_ALONE.search(str(error)))
-    refused = isinstance(error, errors.BadRequest | errors.NotFound)
-    return refused and not isinstance(error, errors.ModelUnknown)
+        return error.status == 500 and bool(_STREAMS_ALONE.search(str(error)))
+    if isinstance(error, errors.ModelUnknown) or error.status == _CLIENT_CLOSED:
+        return False
+    return isinstance(error, errors.BadRequest | errors.NotFound)
