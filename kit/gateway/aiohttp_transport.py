@@ -33,6 +33,10 @@ from kit.gateway.proxies import Proxies, Route
 __all__ = ["AiohttpTransport"]
 
 BUSY_SECONDS = 0.5
+LONGEST_HEADER = 64 * 1024
+"""Bytes: gateways and the proxies before them put policies, traces and lists of fallbacks into one.
+aiohttp's own 8 KB would lose an answer that was made and paid for."""
+
 _closing: set[asyncio.Task[None]] = set()
 _of_the_parent: list[aiohttp.ClientSession] = []
 
@@ -137,6 +141,8 @@ class _Pool:
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=idle),
             cookie_jar=aiohttp.DummyCookieJar(),
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
             trust_env=False,
         )
 

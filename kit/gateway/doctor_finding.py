@@ -46,6 +46,7 @@ def finding(name: str, told: Told) -> Finding:
 _UNREACHED = {
     "no gateway": "no gateway",
     "certificate": "its certificate",
+    "header": "its headers",
 }
 _UNANSWERED = {
     "model": "the model",
@@ -54,6 +55,7 @@ _UNANSWERED = {
     "key": "the key",
     "busy": "too busy",
     "strange": "no answer of a model",
+    "header": "its headers",
     "failed": "it failed",
     "broken": "the connection broke",
     "late": "no answer in time",

@@ -22,6 +22,7 @@ from kit.gateway.events import TERMINAL, CitationAdded, Event, Wire, objects
 from kit.gateway.failures import is_of_provider
 from kit.gateway.following import PENDING
 from kit.gateway.json_text import read_json
+from kit.gateway.unreached import is_overlong
 
 __all__ = [
     "after_cancel",
@@ -59,6 +60,8 @@ def of_error(error: BaseException) -> Seen:
             return Seen("unknown", "late")
         case errors.ServerFailed() | errors.ResponseFailed():
             return Seen("unknown", "failed")
+        case errors.ConnectionBroken() if is_overlong(error):
+            return Seen("unknown", "header")
         case _:
             return Seen("unknown", "broken")
 
@@ -81,8 +84,8 @@ def of_key_error(error: errors.AuthenticationFailed, *, keyed: bool) -> Seen:
 
 
 def unanswered(seen: Seen) -> bool:
-    """Whether nothing came back at all: a second such probe would wait for nothing as well."""
-    return seen.how in ("late", "broken")
+    """Whether nothing came back that can be read: a second such probe would be as vain."""
+    return seen.how in ("late", "broken", "header")
 
 
 def streamed(api: str, heard: Heard | None, error: BaseException | None) -> tuple[Seen, str]:

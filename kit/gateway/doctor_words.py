@@ -275,6 +275,11 @@ _WHY: dict[str, tuple[str, ...]] = {
     ),
     "late": ("No answer came in time.", "", "Ask again: a model that was loading may be there."),
     "broken": ("The connection broke, or what came cannot be read.", "", _LATER),
+    "header": (
+        "It sends a header that is too long to be read.",
+        "",
+        "Tell whoever runs the gateway: asking again does not help.",
+    ),
     "strange": ("What came is no answer of a model.", "", _ITSELF),
     "failed": ("The gateway failed.", "", _LATER),
     "provider": (

@@ -28,7 +28,7 @@ from kit.gateway.events import Wire, error_of
 from kit.gateway.refusal import Refusal, read_refusal
 from kit.gateway.request import add_headers, encoded, headers_for, secrets_in
 from kit.gateway.transport import UNSENT
-from kit.gateway.unreached import CONNECT_SECONDS, broken, distrusted, unreached
+from kit.gateway.unreached import CONNECT_SECONDS, broken, distrusted, is_overlong, unreached
 from kit.settings import Endpoint
 
 __all__ = ["Exchange"]
@@ -113,7 +113,8 @@ class Exchange:
         """The error of a try without an answer, and when to try again."""
         address = self.endpoint.base_url.removesuffix("/v1")
         error = unreached(outcome, address, *self.secrets, create=create)
-        again = not distrusted(outcome) and (isinstance(outcome, UNSENT) or not create)
+        hopeless = distrusted(outcome) or is_overlong(error)
+        again = not hopeless and (isinstance(outcome, UNSENT) or not create)
         return error, failures.backoff(attempt, random.random()) if again else None
 
     async def json(

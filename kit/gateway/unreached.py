@@ -15,7 +15,7 @@ from kit import errors
 from kit.errors import redact
 from kit.gateway.transport import UNSENT
 
-__all__ = ["CONNECT_SECONDS", "broken", "distrusted", "unreached"]
+__all__ = ["CONNECT_SECONDS", "broken", "distrusted", "is_overlong", "unreached"]
 
 CONNECT_SECONDS = 10.0
 
@@ -28,6 +28,8 @@ def unreached(
         return errors.ConnectionBroken(
             f"What answers at {address} does not speak HTTP. Check LITELLM_BASE_URL."
         )
+    if str(error).startswith("Got more than"):  # the same parser, of a header
+        return errors.ConnectionBroken(_OVERLONG)  # a create may have been taken
     if not isinstance(error, UNSENT):
         return broken(error, *secrets, create=create)
     if (unsafe := _unsafe(error)) is not None:
@@ -51,6 +53,17 @@ def broken(error: httpx.TransportError, *secrets: str, create: bool) -> errors.C
     return errors.ConnectionBroken(
         f"The connection broke after the request had left ({_why(error, secrets)}). {told}"
     )
+
+
+_OVERLONG = (
+    "The gateway, or a proxy before it, sends a header longer than 64 KiB, so that its answer "
+    "cannot be read. Tell whoever runs it: asking again does not help, and may cost again."
+)
+
+
+def is_overlong(error: BaseException) -> bool:
+    """Whether a header was too long to be read: the next answer would have it too."""
+    return isinstance(error, errors.ConnectionBroken) and str(error) == _OVERLONG
 
 
 def distrusted(error: BaseException) -> bool:

@@ -196,6 +196,22 @@ async def test_https_to_an_http_port_is_said() -> None:
     assert "SSL" not in shown(report) and "0x" not in shown(report)
 
 
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_header_that_is_too_long_is_said(listed: bool) -> None:
+    """Of every answer, or of a model's alone. Each is paid for: two are enough."""
+    long = replace(as_json({}), headers={"x-long": "a" * 70_000})
+
+    def ask(asked: Asked) -> Any:
+        return asked if listed and asked.method == "GET" else long
+
+    with lying(Lie(ask)) as (endpoint, liar):
+        report = await examined(endpoint)
+    assert report.cause == "its headers" and not report.usable
+    assert "a header longer than 64 KiB" in report.ending[-1]
+    assert "does not help" in report.ending[-1] and "aaa" not in shown(report)
+    assert sum(asked.method == "POST" for asked in liar.asked) == (2 if listed else 0)
+
+
 async def test_a_wrong_key_is_the_cause() -> None:
     report = await of(refused("no such key", 401))
     assert report.cause == "the key" and "%kit login" in report.ending[-1]

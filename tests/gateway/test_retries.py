@@ -16,7 +16,7 @@ from kit.gateway.client import AsyncClient
 from kit.gateway.failures import backoff, retry_delay
 from kit.gateway.refusal import read_refusal, server_hint
 from kit.settings import Endpoint
-from tests.gateway.gateways import Gateway, Reply, gateway, json_reply, stream_reply
+from tests.gateway.gateways import KEY, Gateway, Reply, gateway, json_reply, stream_reply
 from tests.gateway.loopback import Reader, Writer, free_port, read_request, serving
 
 pytestmark = pytest.mark.anyio
@@ -307,6 +307,15 @@ async def test_a_create_whose_connection_breaks_after_sending_is_not_sent_again(
             await call(client)
     assert ("not sent again" in str(caught.value)) is (call is not retrieve)
     assert taken == 1 if call is not retrieve else taken >= 2
+
+
+@pytest.mark.parametrize("call", [respond, chat, submit, stream, retrieve])
+async def test_a_header_that_is_too_long_is_said_and_nothing_is_sent_again(call: Call) -> None:
+    """It would come again, and a create be paid for again."""
+    sent, error = await tries(call, json_reply(ANSWER, f"x-long: {KEY}{'a' * 70_000}"))
+    assert (sent, type(error)) == (1, errors.ConnectionBroken)
+    assert "a header longer than 64 KiB" in str(error) and "does not help" in str(error)
+    assert "aaa" not in str(error) and KEY not in str(error)
 
 
 async def test_a_stream_that_breaks_is_not_asked_for_again() -> None:

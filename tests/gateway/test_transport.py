@@ -82,6 +82,17 @@ async def test_status_reason_and_repeated_headers_come_back(
     assert (b"x-raw", b"\xe9") in [(k.lower(), v) for k, v in response.headers.raw]
 
 
+async def test_a_header_as_long_as_gateways_send_comes_back(
+    transport: httpx.AsyncBaseTransport,
+) -> None:
+    """A policy or a list of fallbacks: more than the 8 KB that aiohttp reads by itself."""
+    handler = answering(reply(b"", f"x-long: {'a' * 60_000}"))
+    async with serving(handler) as port:
+        response = await transport.handle_async_request(post(port))
+        await response.aclose()
+    assert len(response.headers["x-long"]) == 60_000
+
+
 async def test_a_large_body_arrives_whole(transport: httpx.AsyncBaseTransport) -> None:
     body = bytes(range(256)) * 20_000  # 5 MB: more than one piece, more than any socket's buffer
     seen: list[bytes] = []
