@@ -157,10 +157,10 @@ async def _stream(at: Examination, api: Api) -> None:
         else:
             failed = None
             break
-    if isinstance(failed, errors.ServerFailed):
-        at.note(f"{api} stream", Seen("no", "cut"))
-    else:
-        at.note(f"{api} stream", *verdicts.streamed(api, at.tap.last, failed))
+    seen, lacks = verdicts.streamed(api, at.tap.last, failed)
+    if isinstance(failed, errors.ServerFailed) and seen.verdict == "unknown":
+        raise failed  # of the moment: its own words say it
+    at.note(f"{api} stream", seen, lacks)
 
 
 _ASKED_TWICE = (

@@ -19,7 +19,7 @@ from kit.gateway.answer import Answer
 from kit.gateway.capabilities import Seen
 from kit.gateway.doctor_tap import Heard
 from kit.gateway.events import TERMINAL, CitationAdded, Event, Wire, objects
-from kit.gateway.failures import is_of_provider
+from kit.gateway.failures import is_of_provider, is_out_of_reach
 from kit.gateway.following import PENDING
 from kit.gateway.json_text import read_json
 from kit.gateway.unreached import is_overlong
@@ -90,7 +90,7 @@ def unanswered(seen: Seen) -> bool:
 
 def streamed(api: str, heard: Heard | None, error: BaseException | None) -> tuple[Seen, str]:
     """What a stream is like, and what it lacks that the specification promises."""
-    if isinstance(error, errors.StreamInterrupted | errors.ProtocolError):
+    if isinstance(error, errors.StreamInterrupted | errors.ProtocolError) or _is_broken(error):
         return Seen("no", "cut"), ""
     if error is not None:
         return of_error(error), ""
@@ -108,6 +108,13 @@ def streamed(api: str, heard: Heard | None, error: BaseException | None) -> tupl
             return Seen("no", "cut"), ""
         lacks += _numbering(raw)
     return Seen("yes"), f"It lacks {', '.join(lacks)}." if lacks else ""
+
+
+def _is_broken(error: BaseException | None) -> bool:
+    """Whether streams fail here. An overload, or a provider that is away, is of the moment."""
+    if not isinstance(error, errors.ServerFailed) or is_out_of_reach(error):
+        return False
+    return error.status == 500
 
 
 def _numbering(raw: Sequence[Wire]) -> list[str]:

@@ -22,6 +22,7 @@ __all__ = [
     "error_for",
     "error_from",
     "is_of_provider",
+    "is_out_of_reach",
     "is_providers_time",
     "retry_delay",
 ]
@@ -142,10 +143,7 @@ def _by_status(refusal: Refusal, request: str) -> tuple[_Kind, str]:
         about = f" (about `{refusal.param}`)" if refusal.param else ""
         return errors.BadRequest, f"The gateway refused the request with status {status}{about}."
     if _is_out_of_reach(refusal):
-        return errors.ServerFailed, (
-            "The gateway cannot reach the provider of the model; try later, or tell whoever "
-            "runs the gateway."
-        )
+        return errors.ServerFailed, _NO_PROVIDER
     if status in _AGAIN or not request.startswith("POST"):
         return (
             errors.ServerFailed,
@@ -173,6 +171,11 @@ def _is_providers_time(refusal: Refusal) -> bool:
     return refusal.status == 408 and bool(_TIMEOUT.search(words))
 
 
+def is_out_of_reach(error: errors.KitError) -> bool:
+    """Whether the gateway could not reach the provider: for the moment, mostly."""
+    return isinstance(error, errors.ServerFailed) and str(error).startswith(_NO_PROVIDER)
+
+
 def _too_many(refusal: Refusal) -> tuple[_Kind, str]:
     if _is_quota(refusal):
         return errors.QuotaExceeded, (
@@ -190,6 +193,10 @@ def _not_found(request: str) -> str:
     return f"The gateway has no {request.partition(' ')[2]} here: check LITELLM_BASE_URL."
 
 
+_NO_PROVIDER = (
+    "The gateway cannot reach the provider of the model; try later, or tell whoever "
+    "runs the gateway."
+)
 _PROVIDERS_KEY = (
     "The provider of the model does not accept the gateway's own key; "
     "tell whoever runs the gateway."

@@ -108,6 +108,11 @@ def _finished(frame: str, change: Any) -> str:
     return f"{head}{mark}{json.dumps({**event, 'response': change(event['response'])})}"
 
 
+def said(text: str) -> Json:
+    part = {"type": "output_text", "text": text, "annotations": []}
+    return {"type": "message", "role": "assistant", "content": [part]}
+
+
 def unsourced(frame: str) -> str | None:
     return None if "annotation.added" in frame else frame
 
@@ -399,12 +404,10 @@ async def test_more_tokens_than_before_prove_no_memory_of_a_turn_with_functions(
 
 def _counted(response: Json, more: int) -> Json:
     usage = response.get("usage")
-    text = {"type": "output_text", "text": "Eh?", "annotations": []}
-    message = {"type": "message", "role": "assistant", "content": [text]}
     calls = [one for one in response["output"] if one["type"] == "function_call"]
     if usage:
         usage = {**usage, "input_tokens": usage["input_tokens"] + more}
-    return {**response, "output": calls or [message], "usage": usage}
+    return {**response, "output": calls or [said("Eh?")], "usage": usage}
 
 
 async def test_a_background_that_is_only_echoed_is_none(sandbox: Any) -> None:
@@ -453,14 +456,37 @@ async def test_a_stream_that_is_refused_once_is_not_refused(sandbox: Any) -> Non
     assert report["chat stream"].verdict == "yes"
 
 
+@pytest.mark.parametrize(
+    ("no", "how"),
+    [
+        (refused("The server is overloaded", 503, "server_is_overloaded"), "failed"),
+        (refused("Overloaded", 529), "failed"),
+        (refused("Bad gateway", 502), "failed"),
+        (refused("Upstream timed out", 504), "failed"),
+        (refused("litellm.APIError: OpenAIException - Connection error.", 500), "failed"),
+        (refused("slow down", 429), "busy"),
+    ],
+    ids=["503", "529", "502", "504", "out of reach", "429"],
+)
+async def test_what_a_stream_is_refused_for_at_the_moment_is_no_word_about_streams(
+    sandbox: Any, no: Reply, how: str
+) -> None:
+    """A "no" would have every answer come in one piece for a day."""
+    soon = replace(no, headers={"retry-after-ms": "1"})
+    with lying(where(lambda body: body.get("stream"), soon), sandbox) as (endpoint, _):
+        report = await examined(endpoint)
+    for api in ("chat", "responses"):
+        found = report[f"{api} stream"]
+        assert (found.verdict, found.how) == ("unknown", how) and found.means
+    assert report.usable
+
+
 async def test_the_words_of_a_model_prove_nothing() -> None:
     """A model that says nothing of use: what the gateway counted decides."""
 
     def mute(response: Json) -> Json:
-        text = {"type": "output_text", "text": "Eh?", "annotations": []}
-        message = {"type": "message", "role": "assistant", "content": [text]}
         calls = [one for one in response["output"] if one["type"] == "function_call"]
-        return {**response, "output": calls or [message]}
+        return {**response, "output": calls or [said("Eh?")]}
 
     def uncounted(response: Json) -> Json:
         return {**mute(response), "usage": None}
