@@ -170,12 +170,12 @@ _ASKED_TWICE = (
 
 
 async def retrieve(at: Examination) -> None:
-    id = at.remembered.id if at.remembered else None
-    if not id:
+    first = at.remembered
+    if first is None or not first.id:
         at.note("retrieve", Seen("no"))
         return
-    await at.client.retrieve(id, timeout=at.patience.probe)
-    at.note("retrieve", Seen("yes"))
+    again = await at.client.retrieve(first.id, timeout=at.patience.probe)
+    at.note("retrieve", verdicts.fetched(first, again))
 
 
 async def history(at: Examination) -> None:

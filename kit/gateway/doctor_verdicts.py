@@ -17,6 +17,7 @@ from typing import Any, cast
 from kit import errors
 from kit.gateway.answer import Answer
 from kit.gateway.capabilities import Seen
+from kit.gateway.checking import is_hollow
 from kit.gateway.doctor_tap import Heard
 from kit.gateway.events import TERMINAL, CitationAdded, Event, Wire, objects
 from kit.gateway.failures import is_of_provider, is_out_of_reach
@@ -27,6 +28,7 @@ from kit.gateway.unreached import is_overlong
 __all__ = [
     "after_cancel",
     "citations",
+    "fetched",
     "form",
     "is_short",
     "memory",
@@ -222,6 +224,16 @@ def after_cancel(at_once: Answer, later: Answer | None, *, polled: bool = False)
     if later.status == "cancelled":
         return Seen("partly", "status") if polled else Seen("yes")
     return Seen("partly", "goes on") if later.status in (*PENDING, "completed") else Seen("yes")
+
+
+def fetched(first: Answer, again: Answer) -> Seen:
+    """Whether what was fetched by the id of `first` is that answer.
+
+    Its id does not tell: LiteLLM names a response anew at each look.
+    """
+    lost = is_hollow(again) or (bool(first.output) and not again.output)
+    another = again.id != first.id and again.text != first.text
+    return Seen("no", "empty") if lost or another else Seen("yes")
 
 
 # -- models --------------------------------------------------------------------------------------

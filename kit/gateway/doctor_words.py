@@ -199,6 +199,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "schema": _FORM,
     "retrieve": {
         "yes": ("An answer can be fetched again by its id.",),
+        "empty": ("What is fetched by an answer's id is empty, or another.", "keeps what came"),
         "no": ("An answer cannot be fetched again by its id.", "keeps what came"),
     },
     "encrypted": {

@@ -481,6 +481,34 @@ async def test_what_a_stream_is_refused_for_at_the_moment_is_no_word_about_strea
     assert report.usable
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, ("yes", "")),
+        ({"id": "resp_renamed"}, ("yes", "")),
+        ({"usage": None}, ("yes", "")),
+        ({"output": [], "usage": None}, ("no", "empty")),
+        ({"output": []}, ("no", "empty")),
+        ({"id": "resp_other", "output": [], "usage": None}, ("no", "empty")),
+        ({"id": "resp_other", "output": [said("Of somebody else.")]}, ("no", "empty")),
+    ],
+    ids=["as it was", "renamed", "uncounted", "hollow", "no output", "both", "another"],
+)
+async def test_what_is_fetched_has_to_be_the_answer(
+    sandbox: Any, change: Any, expected: Any
+) -> None:
+    """LiteLLM names a response anew at each look: what it says is what tells it."""
+
+    def changed(asked: Asked, reply: Reply) -> Reply:
+        if asked.method != "GET" or "/responses/" not in asked.path or reply.status != 200:
+            return reply
+        return as_json({**reply.object, **change})
+
+    with lying(Lie(answer=changed), sandbox) as (endpoint, _):
+        report = await examined(endpoint)
+    assert (report["retrieve"].verdict, report["retrieve"].how) == expected
+
+
 async def test_the_words_of_a_model_prove_nothing() -> None:
     """A model that says nothing of use: what the gateway counted decides."""
 
