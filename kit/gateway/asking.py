@@ -1,7 +1,8 @@
-"""How an answer is asked for: as a stream, and in one piece where streams are known to break off.
+"""How an answer is asked for: as a stream, and in one piece where streams are known to break off;
+in one piece, and as a stream where there is nothing else.
 
-Rule: a memory may be wrong. A request in one piece that is refused was made by memory alone, so it
-is sent once more, as a stream, which is how a client that knows nothing would have asked. What may
+Rule: a memory may be wrong. What is refused on a way that memory alone has chosen is sent once more
+in the way of a client that knows nothing. So is what is refused with the order to stream. What may
 have been taken is not sent again: it might be paid for twice.
 """
 
@@ -9,16 +10,21 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Awaitable, Callable
 
 import httpx
 
 from kit import errors
+from kit.gateway.answer import Answer
 from kit.gateway.capabilities import Capabilities
 from kit.gateway.events import Wire
 from kit.gateway.exchange import Exchange
 from kit.gateway.wire import Api
 
-__all__ = ["A_DAY", "CALL_SECONDS", "PATHS", "Asking"]
+__all__ = ["A_DAY", "CALL_SECONDS", "PATHS", "STREAMS_ONLY", "Asking", "api_of", "might_stream"]
+
+STREAMS_ONLY = "streams only"
+"""How the doctor calls an API that has no answer in one piece."""
 
 CALL_SECONDS = 600.0
 """The deadline of a call that names none. A stream that names none is bounded by silence alone."""
@@ -42,6 +48,11 @@ _CLIENT_CLOSED = 499
 """What proxies say of a request that was at work when it was ended."""
 
 
+def api_of(path: str) -> Api:
+    """Which API a path is of."""
+    return "chat" if path == PATHS["chat"] else "responses"
+
+
 class Asking:
     """Asks for the answers of one client. `idle`: seconds that a stream may be silent."""
 
@@ -49,6 +60,7 @@ class Asking:
         self._exchange = exchange
         self._idle = idle
         self._wrong: set[tuple[str, Api]] = set()  # models of which the memory was
+        self._alone: dict[tuple[str, Api], bool] = {}  # whether a model was met that only streams
 
     async def send(
         self, api: Api, body: Wire, known: Capabilities, deadline: float
@@ -60,16 +72,35 @@ class Asking:
         try:
             return await self._send(api, body, deadline, stream=False)
         except errors.GatewayError as error:
-            if not _is_refusal(error):
+            if not might_stream(error):
                 raise
         response = await self._send(api, body, deadline, stream=True)
         self._wrong.add(which)
         return response
 
+    async def whole(
+        self,
+        api: Api,
+        body: Wire,
+        known: Capabilities,
+        call: Callable[[Wire], Awaitable[Answer]],
+    ) -> Answer:
+        """The answer that `call` gives to the body; where there are only streams, to one that
+        asks for a stream."""
+        which = (str(body["model"]), api)
+        alone = self._alone.get(which, known.how(api) == STREAMS_ONLY)
+        ways = (body, _as_stream(api, body))
+        try:
+            return await call(ways[alone])
+        except errors.GatewayError as error:
+            if not (might_stream(error) if alone else _orders_stream(error)):
+                raise
+        answer = await call(ways[not alone])
+        self._alone[which] = not alone
+        return answer
+
     async def _send(self, api: Api, body: Wire, deadline: float, *, stream: bool) -> httpx.Response:
-        body = {**body, "stream": stream}
-        if api == "chat" and stream:
-            body.setdefault("stream_options", {"include_usage": True})
+        body = _as_stream(api, body) if stream else {**body, "stream": False}
         idle = self._idle if stream else max(self._idle, CALL_SECONDS)
         response = await self._exchange.send(
             "POST",
@@ -83,10 +114,23 @@ class Asking:
         return response
 
 
+def _as_stream(api: Api, body: Wire) -> Wire:
+    usage: Wire = {"stream_options": {"include_usage": True}} if api == "chat" else {}
+    return {**usage, **body, "stream": True}
+
+
+def might_stream(error: errors.GatewayError) -> bool:
+    """Whether the gateway took nothing of what was asked in one piece, and might take a stream."""
+    return _is_refusal(error) or _orders_stream(error)
+
+
+def _orders_stream(error: errors.GatewayError) -> bool:
+    """Whether it says that it takes streams alone, and that this is why it failed."""
+    failed = isinstance(error, errors.ServerFailed) and error.status == 500
+    return (failed or _is_refusal(error)) and bool(_STREAMS_ALONE.search(str(error)))
+
+
 def _is_refusal(error: errors.GatewayError) -> bool:
-    """Whether the gateway took nothing, and might take a stream."""
-    if isinstance(error, errors.ServerFailed):
-        return error.status == 500 and bool(_STREAMS_ALONE.search(str(error)))
     if isinstance(error, errors.ModelUnknown) or error.status == _CLIENT_CLOSED:
         return False
     return isinstance(error, errors.BadRequest | errors.NotFound)

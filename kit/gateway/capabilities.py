@@ -47,6 +47,10 @@ class Capabilities:
         """ "unknown" also for what nobody has asked."""
         return self.seen.get(name, _UNSEEN).verdict
 
+    def how(self, name: str) -> str:
+        """The verdict more closely, "" where there is no more."""
+        return self.seen.get(name, _UNSEEN).how
+
     def refuses(self, name: str) -> bool:
         """Whether the gateway said no to it, rather than ignoring it."""
         one = self.seen.get(name, _UNSEEN)

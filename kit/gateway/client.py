@@ -17,7 +17,7 @@ import httpx
 
 from kit import errors
 from kit.gateway.answer import Answer, answer_of
-from kit.gateway.asking import A_DAY, CALL_SECONDS, PATHS, Asking
+from kit.gateway.asking import A_DAY, CALL_SECONDS, PATHS, Asking, api_of
 from kit.gateway.body import answer_in
 from kit.gateway.capabilities import NOTHING, Capabilities, Known
 from kit.gateway.checking import checked
@@ -30,6 +30,7 @@ from kit.gateway.options_by_name import takes_options
 from kit.gateway.request import checked_seconds, path_of
 from kit.gateway.stream import AsyncStream, Terms
 from kit.gateway.transport import open_transport
+from kit.gateway.unasked import read_unasked
 from kit.gateway.wire import Api, Input, Options, body_of
 from kit.settings import Endpoint
 
@@ -279,7 +280,11 @@ class AsyncClient:
         deadline = self._deadline(options)
         body = await self._body(api, prompt, options)
         began = time.monotonic()
-        answer = await self._call("POST", PATHS[api], body, deadline=deadline)
+
+        def call(body: Wire) -> Awaitable[Answer]:
+            return self._call("POST", PATHS[api], body, deadline=deadline)
+
+        answer = await self._asking.whole(api, body, self.known(body["model"]), call)
         if not body.get("background"):
             async for found in self._followed(answer, deadline):
                 answer = dataclasses.replace(found, seconds=time.monotonic() - began)
@@ -290,7 +295,15 @@ class AsyncClient:
     ) -> Answer:
         began = time.monotonic()
         model = (body or {}).get("model")
-        raw, headers = await self._exchange.json(method, path, body, deadline=deadline, model=model)
+        terms = Terms(api_of(path), self._idle, deadline, self._exchange.secrets)
+        raw, headers = await self._exchange.json(
+            method,
+            path,
+            body,
+            deadline=deadline,
+            model=model,
+            streamed=lambda response: read_unasked(response, terms),
+        )
         raw = answer_in(raw, *self._exchange.secrets)
         answer = answer_of(raw, headers, seconds=time.monotonic() - began)
         return self._noted(answer, path, model)
@@ -298,10 +311,9 @@ class AsyncClient:
     def _noted(self, answer: Answer, path: str, model: Any = None) -> Answer:
         """The answer, once it stands in the ledger what it took."""
         if self._ledger is not None:
-            api: Api = "chat" if path == PATHS["chat"] else "responses"
             fetched, to = path not in PATHS.values(), self.endpoint.identity
             self._ledger.note(
-                answer, api, to, now=time.time(), model=str(model or ""), fetched=fetched
+                answer, api_of(path), to, now=time.time(), model=str(model or ""), fetched=fetched
             )
         return answer
 

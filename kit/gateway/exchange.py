@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 
@@ -125,12 +125,18 @@ class Exchange:
         *,
         deadline: float,
         model: str | None = None,
+        streamed: Callable[[httpx.Response], Awaitable[Wire | None]] | None = None,
     ) -> tuple[Wire, Mapping[str, str]]:
-        """Send, read the whole answer, and return its object and its headers (lower-case)."""
+        """Send, read the whole answer, and return its object and its headers (lower-case).
+
+        `streamed` reads what came as a stream although none was asked for; None where none came.
+        """
         try:
             async with asyncio.timeout_at(_loop_time(deadline)):
                 response = await self.send(method, path, body, deadline=deadline, model=model)
                 headers = headers_of(response, self.secrets)
+                if streamed is not None and (found := await streamed(response)) is not None:
+                    return found, headers
                 content = scrubbed(await read_bounded(response, MAX_BODY_BYTES), self.secrets)
                 raw = decoded(content, headers) if content or method != "DELETE" else {}
         except TimeoutError:
