@@ -132,8 +132,7 @@ def seen_last() -> str | None:
 
 
 def _kept_verdict(known: Capabilities) -> str:
-    answers = "yes" in (known.verdict("chat"), known.verdict("responses"))
-    return "usable" if answers else "not usable"
+    return "usable" if known.answers else "not usable"
 
 
 def _dated(verdict: str, at: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import kit
 from kit import connect
 from kit.__main__ import main
 from kit.connect_doctor import seen_last
+from kit.gateway import capabilities_file
+from kit.gateway.capabilities import Seen
 from kit.sandbox.app import open_sandbox
 from kit.sources import user_folder
 from tests.gateway.lying import KEY, Asked, Liar, Lie, lying, refused
@@ -148,6 +151,32 @@ def test_what_it_saw_of_streams_is_used_by_every_client(there: Any) -> None:
         for _ in stream:
             pass
     assert stream.answer.text == "OK"
+
+
+def test_a_gateway_that_only_streams_is_usable_and_answers_in_one_piece_too(
+    there: Any, capsys: Any
+) -> None:
+    """What was seen saves the request that would be refused, also the next kernel's."""
+
+    def ask(asked: Asked) -> Any:
+        alone = "model" in asked.body and not asked.body.get("stream")
+        return refused("Bad request") if alone else asked
+
+    _, liar = there(Lie(ask))
+    assert main(["--doctor"]) == 0
+    assert "◐ partly" in capsys.readouterr().out
+    assert (seen_last() or "").startswith("usable (")
+    liar.asked.clear()
+    assert kit.Client().chat("Say hi").text and kit.Client().respond("Say hi").text
+    assert [asked.body.get("stream") for asked in liar.asked] == [True, True]
+
+
+def test_what_is_kept_of_one_that_only_streams_is_said_to_be_usable(there: Any) -> None:
+    """By a kernel that did not ask it itself."""
+    there(Lie())
+    seen = {"chat": Seen("partly", "streams only", time.time())}
+    capabilities_file.remember(user_folder(), connect.client().endpoint.identity, "sandbox", seen)
+    assert (seen_last() or "").startswith("usable (")
 
 
 def test_forgetting_asks_nobody(there: Any, capsys: Any) -> None:

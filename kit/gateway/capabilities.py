@@ -47,6 +47,11 @@ class Capabilities:
         """ "unknown" also for what nobody has asked."""
         return self.seen.get(name, _UNSEEN).verdict
 
+    @property
+    def answers(self) -> bool:
+        """Whether one of the two APIs does, be it as a stream alone."""
+        return any(self.verdict(api) in ("yes", "partly") for api in ("chat", "responses"))
+
     def how(self, name: str) -> str:
         """The verdict more closely, "" where there is no more."""
         return self.seen.get(name, _UNSEEN).how

@@ -101,7 +101,7 @@ async def _asked(at: Examination, *, dear: bool) -> None:
     if headed:
         await _all(at, CHEAP, patience.probe, patience.cheap_all)
     conclude(at)
-    if headed and dear and at.says("responses") == "yes":
+    if headed and dear and at.holds("responses"):
         at.most = at.tokens + patience.dear_tokens
         await _all(at, DEAR, patience.dear, patience.dear_all)
         conclude_dear(at)
@@ -140,10 +140,10 @@ async def _all(at: Examination, probes: tuple[Probe, ...], each: float, together
             for name in names:
                 at.seen.setdefault(name, Told(Seen("unknown", "waited")))
             continue
-        if needs and at.says(needs) not in ("yes", "partly"):
+        if needs and not at.holds(needs):
             continue
         silent = silent + 1 if await _run(at, probe, min(patience, left)) else 0
-        if silent or at.says(names[0]) == "yes":  # the model is there, or was waited for
+        if silent or at.holds(names[0]):  # the model is there, or was waited for
             patience = each
 
 

@@ -9,20 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kit.gateway.capabilities import Seen
-from kit.gateway.doctor_examination import Examination
+from kit.gateway.doctor_examination import APIS, Examination
 from kit.gateway.doctor_failures import strange
 from kit.gateway.doctor_words import Told
 
 __all__ = ["HERE", "conclude", "conclude_dear"]
 
-APIS = ("chat", "responses")
 HERE = ("sandbox", "local")
 """Whose answers cost nothing, and who wants no key of the user's."""
 
 
 def conclude(at: Examination) -> None:
     """After the cheap probes, or what came of them."""
-    answers = any(at.says(api) == "yes" for api in APIS)
+    answers = at.known.answers
     if not answers:
         what = _is_none(at)
         if what:

@@ -17,7 +17,7 @@ import httpx
 
 from kit import errors
 from kit.gateway.answer import Answer
-from kit.gateway.capabilities import Seen
+from kit.gateway.capabilities import Capabilities, Seen
 from kit.gateway.client import AsyncClient
 from kit.gateway.doctor_failures import strange
 from kit.gateway.doctor_tap import Heard, Tap
@@ -29,7 +29,7 @@ from kit.gateway.request import headers_for, secrets_in
 from kit.gateway.wire import Api, Input
 from kit.settings import Endpoint
 
-__all__ = ["Examination", "Patience", "Spent"]
+__all__ = ["APIS", "Examination", "Patience", "Spent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class Patience:
         """Seconds that all of it may take."""
         return 1.5 * self.probe + self.cheap_all + (self.dear_all if dear else 0.0)
 
+
+APIS: tuple[Api, ...] = ("chat", "responses")
 
 ROOM_TOKENS = 512
 """For a model that thinks before its answer, where less was refused."""
@@ -101,6 +103,7 @@ class Examination:
             retries=1,
             transport=self.tap,
             ledger=self.ledger,
+            capabilities=lambda model: self.known,
         )
 
     def note(self, name: str, seen: Seen, detail: str = "") -> None:
@@ -110,6 +113,18 @@ class Examination:
     def says(self, name: str) -> str:
         """The verdict so far."""
         return self.seen[name].seen.verdict if name in self.seen else "unknown"
+
+    def holds(self, name: str) -> bool:
+        """Whether it works, be it in part."""
+        return self.says(name) in ("yes", "partly")
+
+    @property
+    def known(self) -> Capabilities:
+        """What was found of the APIs themselves, for the client: some are to be asked for streams.
+
+        Nothing more, so that each probe still asks for what it is about.
+        """
+        return Capabilities({api: self.seen[api].seen for api in APIS if api in self.seen})
 
     def hear(self, name: str, *, listing: bool = False) -> str:
         """Keep what answered that probe, where no gateway would send it; what it is."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from kit import errors
 from kit.gateway import doctor_verdicts as verdicts
 from kit.gateway.answer import Answer
+from kit.gateway.asking import STREAMS_ONLY, might_stream
 from kit.gateway.capabilities import Seen
 from kit.gateway.doctor_examination import Examination
 from kit.gateway.doctor_failures import told_of
@@ -127,15 +128,29 @@ async def _note_models(at: Examination, offered: list[str], listed: Wire) -> Non
 
 
 async def chat(at: Examination) -> None:
-    await at.ask("chat", GREETING, max_tokens=SHORT)
-    at.note("chat", Seen("yes"))
+    await _first(at, "chat", GREETING, SHORT)
 
 
 async def responses(at: Examination) -> None:
     """Whether the API answers; its answer is what the next turn is asked about."""
     prompt = REMEMBER.format(marker=at.marker)
-    at.remembered = await at.ask("responses", prompt, max_tokens=LONGER)
-    at.note("responses", Seen("yes"))
+    at.remembered = await _first(at, "responses", prompt, LONGER)
+
+
+async def _first(at: Examination, api: Api, prompt: str, most: int) -> Answer:
+    """An answer in one piece; where that is refused, as a stream: some models have no other."""
+    try:
+        answer = await at.ask(api, prompt, max_tokens=most)
+    except errors.BadRequest as error:
+        if verdicts.is_short(error) or not might_stream(error):
+            raise
+        try:
+            answer, _ = await at.listen(api, prompt, max_tokens=most)
+        except errors.KitError:
+            raise error from None  # streams are no way either, and it was refused first
+    streamed = at.tap.last is not None and "event-stream" in at.tap.last.kind
+    at.note(api, Seen("partly", STREAMS_ONLY) if streamed else Seen("yes"))
+    return answer
 
 
 async def chat_stream(at: Examination) -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.gateway.capabilities import Capabilities, Seen
 from kit.gateway.card import printable
 from kit.gateway.doctor_finding import Finding, culprit
 from kit.gateway.doctor_show import as_html, as_markdown, as_text
@@ -54,9 +55,8 @@ class Report:
     @property
     def usable(self) -> bool:
         """Whether a cell would get an answer: the key holds, and one of the two APIs answers."""
-        verdicts = {one.name: one.verdict for one in self.findings}
-        answers = "yes" in (verdicts.get("chat"), verdicts.get("responses"))
-        return answers and "no" not in (verdicts.get("reachable"), verdicts.get("key"))
+        known = Capabilities({one.name: Seen(one.verdict, one.how) for one in self.findings})
+        return known.answers and "no" not in (known.verdict("reachable"), known.verdict("key"))
 
     @property
     def cause(self) -> str:

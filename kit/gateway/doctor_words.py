@@ -104,6 +104,12 @@ _IN_ONE_PIECE = {
     "whole": ("The answer comes in one piece.", "shows it when it is there"),
     "no": ("Streams are refused or break off.", "asks for the answer in one piece"),
 }
+_STREAMS_ONLY = {
+    "streams only": (
+        "It answers as a stream alone, never in one piece.",
+        "asks for streams, and reads them to their end where code wants an answer in one piece",
+    )
+}
 """The same of both APIs."""
 
 _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -154,6 +160,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "chat": {
         "yes": ("Chat completions answer.",),
+        **_STREAMS_ONLY,
         "no": ("Chat completions are refused.", "", "Ask over responses: %%responses."),
     },
     "chat stream": {
@@ -164,6 +171,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "chat schema": _FORM,
     "responses": {
         "yes": ("The responses API answers.",),
+        **_STREAMS_ONLY,
         "no": (
             "The responses API is refused.",
             "",

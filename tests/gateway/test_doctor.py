@@ -132,6 +132,15 @@ def whole(asked: Asked) -> Asked:
     return replace(asked, body={k: v for k, v in asked.body.items() if k[:6] != "stream"})
 
 
+def in_one_piece(body: Json) -> bool:
+    return "model" in body and not body.get("stream")
+
+
+def always_streamed(asked: Asked) -> Asked:
+    wished = {"stream": True} if "model" in asked.body else {}
+    return replace(asked, body={**asked.body, **wished})
+
+
 def from_memory(asked: Asked) -> Asked:
     """A search that is dropped: the model answers alone."""
     if "web_search" not in str(asked.body.get("tools")):
@@ -145,6 +154,8 @@ NO_DONE = Lie(answer=lines(lambda frame: None if "[DONE]" in frame else frame))
 GAP = Lie(answer=lines(lambda frame: None if "content_part.added" in frame else frame))
 CUT = Lie(answer=lines(lambda frame: None if "completed" in frame or "DONE" in frame else frame))
 LATE_SOURCES = Lie(answer=lines(unsourced))
+ALONE = "This model only support stream mode, please enable the stream parameter."
+LOST = refused("Not Found", 404)
 BUDGET = refused("Budget has been exceeded", 429, "budget_exceeded")
 NO_DATABASE = refused("No connected db.", 400, "no_db_connection")
 WRONG_KEY = refused("Incorrect API key", 401, "invalid_api_key")
@@ -152,6 +163,12 @@ BARE = Reply(b"Internal Server Error", 500, "text/plain")
 
 YES: Any = dict.fromkeys(("history", "tools", "schema", "retrieve"), ("yes", ""))
 YES |= {"tools by id": ("yes", "counted")}
+
+STREAMS_ONLY: Any = {
+    **dict.fromkeys(("chat", "responses"), ("partly", "streams only")),
+    **dict.fromkeys(("chat stream", "responses stream", "chat tools"), ("yes", "")),
+    **dict.fromkeys(("chat schema", "encrypted", "key"), ("yes", "")),
+}
 
 CHEAP_LIES = [
     ("nothing", Lie(), {**YES, "chat": ("yes", ""), "chat stream": ("yes", "")}),
@@ -222,6 +239,23 @@ CHEAP_LIES = [
         {"encrypted": ("no", "refused")},
     ),
     ("a cost in a header", Lie(answer=priced), {"cost": ("partly", "whole")}),
+    ("only streams", where(in_one_piece, refused(ALONE)), {**YES, **STREAMS_ONLY}),
+    (
+        "only streams, as a provider's failure",
+        where(in_one_piece, refused(f"litellm.APIConnectionError: {ALONE}", 500)),
+        {**YES, **STREAMS_ONLY},
+    ),
+    (
+        "only streams, without a word",
+        where(in_one_piece, refused("Bad request")),
+        {**YES, **STREAMS_ONLY},
+    ),
+    ("always streams", Lie(always_streamed), {**YES, **STREAMS_ONLY}),
+    (
+        "only chat, and only streams",
+        Lie(lambda asked: LOST if "responses" in asked.path else always_streamed(asked)),
+        {"chat": ("partly", "streams only"), "responses": ("no", "refused")},
+    ),
 ]
 
 
@@ -443,6 +477,33 @@ async def test_a_model_that_thinks_longer_than_it_may_is_asked_again(sandbox: An
     assert report["chat"].verdict == report["chat stream"].verdict == "yes"
     short = [one for one in liar.asked if (one.body.get("max_tokens") or 100) < 100]
     assert len(short) == 1, "then it is known"
+
+
+async def test_where_there_are_only_streams_it_says_what_that_means(sandbox: Any) -> None:
+    with lying(where(in_one_piece, refused(ALONE)), sandbox) as (endpoint, _):
+        report = await examined(endpoint, dear=True)
+    assert "as a stream alone" in report["chat"].means
+    assert "reads them to their end" in report["chat"].instead
+    assert report["background"].verdict == "yes", "the dear probes are asked too"
+    assert report.cause == "" and report.ending[-1].startswith("It can be used.")
+
+
+@pytest.mark.parametrize("frames", [CUT, Lie(answer=lines(lambda frame: None))])
+async def test_only_streams_that_break_off_are_no_use(sandbox: Any, frames: Lie) -> None:
+    """Over either API: what is refused in one piece never comes to its end."""
+
+    def ask(asked: Asked) -> Asked | Reply:
+        return refused("not in one piece") if in_one_piece(asked.body) else asked
+
+    chat_is_cut = lines(lambda frame: None if '"stop"' in frame or "DONE" in frame else frame)
+
+    def answer(asked: Asked, reply: Reply) -> Reply:
+        return frames.answer(asked, chat_is_cut(asked, reply))
+
+    with lying(Lie(ask, answer), sandbox) as (endpoint, _):
+        report = await examined(endpoint)
+    assert not report.usable and report.cause == "refused"
+    assert "not in one piece" in report["chat"].means
 
 
 async def test_a_stream_that_is_refused_once_is_not_refused(sandbox: Any) -> None:
