@@ -78,8 +78,8 @@ def failure_of(error: errors.KitError) -> Failed:
         case errors.AuthenticationFailed():
             return Failed(
                 "authentication_failed",
-                "The gateway wants a key that may do this:"
-                " check LITELLM_API_KEY where the relay runs.",
+                "The gateway does not accept the key, or not for this:"
+                " check LITELLM_API_KEY (a relay elsewhere has its own).",
             )
         case errors.QuotaExceeded():
             return Failed("rate_limited", "A budget or quota at the gateway is used up.")
@@ -103,7 +103,7 @@ def failure_of(error: errors.KitError) -> Failed:
             return Failed(
                 "upstream_error",
                 "What answered does not speak as a gateway does (a web page, a redirect):"
-                " check LITELLM_BASE_URL where the relay runs.",
+                " check LITELLM_BASE_URL (a relay elsewhere has its own).",
             )
         case _:
             return Failed("upstream_error", "The gateway failed before the run had ended.")

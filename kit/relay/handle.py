@@ -102,6 +102,11 @@ class AsyncRun:
         return await asyncio.to_thread(self.desk.client_for, self.entry)
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is a run for another gateway, which the user's own relay does not ask now."""
+        return not self.entry.relay and self.desk.gateway not in ("", self.entry.gateway)
+
+    @property
     def seconds(self) -> float | None:
         """How long it took, or has taken so far."""
         if self.view is None or self.view.created is None:
@@ -184,6 +189,20 @@ class AsyncRun:
                 return view
             if time.monotonic() - began < look / 2:  # an older relay, or a status nobody knows
                 await patience.pause()
+
+    async def still_going(self) -> str:
+        """That it has not ended, and what keeps it from that, as far as is known."""
+        if self.is_elsewhere:
+            return (
+                f"{self.entry.id} is for {self.entry.gateway}, and {self.desk.gateway} is in use "
+                "here: only a kernel or relay that uses the other goes on with it.\n"
+                "Choose that gateway with %kit use; run.wait() waits again."
+            )
+        with suppress(errors.KitError):
+            await self.catch_up()
+        warned = [one.data for one in self.events[-1:] if one.type == "warning"]
+        said = "".join(f" {data.get('message') or ''}" for data in warned)
+        return f"It still goes on as {self.entry.id}.{said}\nrun.wait() waits again."
 
     async def cancel(self) -> View:
         """End it; what has ended stays as it ended."""

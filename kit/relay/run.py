@@ -173,7 +173,10 @@ class Run:
         looks_once = timeout == 0 and not isinstance(timeout, bool)
         seconds = 0.0 if looks_once else checked_seconds(timeout)
         self._found()
-        return self._ended(run(self.inner.wait, seconds))
+        view = run(self.inner.wait, seconds)
+        if not view.ended:
+            raise errors.TimedOut(run(self.inner.still_going))
+        return self._ended(view)
 
     def __await__(self) -> Generator[Any, None, Run]:
         return self._awaited().__await__()
@@ -210,7 +213,7 @@ class Run:
         entry, desk = self.inner.entry, self.inner.desk
         if not entry.arguments:
             raise errors.InputError("What this run was asked is not known here: kit.research asks.")
-        if not entry.relay and desk.gateway not in ("", entry.gateway):
+        if self.inner.is_elsewhere:
             raise errors.InputError(
                 f"This run was for {entry.gateway}, and {desk.gateway} is in use now.\n"
                 "Choose that gateway with %kit use, or ask anew with kit.research."
@@ -330,8 +333,6 @@ class Run:
         return evidence_of(view.response, told)
 
     def _ended(self, view: View) -> Run:
-        if not view.ended:
-            raise errors.TimedOut(f"It still goes on as {self.id}; run.wait() waits again.")
         self.inner.shown()
         if view.status != "completed":
             said = view.error_message or f"The run was {view.status}."

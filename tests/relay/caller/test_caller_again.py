@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from datetime import timedelta
@@ -355,6 +356,11 @@ def test_another_gateways_run_is_read_and_not_started_anew_elsewhere(
     with pytest.raises(errors.InputError, match="sandbox") as caught:
         found.retry()
     assert "http://127.0.0.1:9/v1" in str(caught.value)
+    assert asyncio.run(found.inner.still_going()).splitlines() == [
+        f"{run.id} is for sandbox, and http://127.0.0.1:9/v1 is in use here: "
+        "only a kernel or relay that uses the other goes on with it.",
+        "Choose that gateway with %kit use; run.wait() waits again.",
+    ]
     assert run.retry().gateway == "sandbox", "who began it there still can"
 
 

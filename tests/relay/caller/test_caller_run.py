@@ -219,6 +219,18 @@ def test_waiting_no_longer_than_one_likes_ends_nothing(elsewhere: Elsewhere) -> 
     assert run.status == "pending"
 
 
+def test_who_has_waited_is_told_what_the_run_waits_for(elsewhere: Elsewhere) -> None:
+    run = elsewhere.research()
+    hold = elsewhere.begin(run)
+    full = Draft("warning", {"code": "waiting", "message": "It is full."})
+    elsewhere.worker.write(hold, full)
+    with pytest.raises(errors.TimedOut) as caught:
+        run.wait(0)
+    assert (
+        str(caught.value) == f"It still goes on as {run.id}. It is full.\nrun.wait() waits again."
+    )
+
+
 @pytest.mark.parametrize("timeout", [-1, float("nan"), "soon", True])
 def test_a_time_that_is_none_is_refused(elsewhere: Elsewhere, timeout: Any) -> None:
     run = elsewhere.research()

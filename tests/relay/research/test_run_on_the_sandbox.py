@@ -83,9 +83,12 @@ async def test_a_failure_has_a_code_and_a_sentence(
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (errors.AuthenticationFailed("no"), "check LITELLM_API_KEY where the relay runs"),
+        (
+            errors.AuthenticationFailed("no"),
+            "check LITELLM_API_KEY (a relay elsewhere",
+        ),
         (errors.ModelUnknown("no"), "LITELLM_RESEARCH_MODEL"),
-        (errors.ProtocolError("<html>"), "check LITELLM_BASE_URL where the relay runs"),
+        (errors.ProtocolError("<html>"), "check LITELLM_BASE_URL (a relay elsewhere"),
         (errors.ConnectionFailed("no"), "cannot be reached"),
     ],
 )
