@@ -20,6 +20,9 @@ from kit.settings import Endpoint, Secret
 from tests.gateway.loopback import Handler, Reader, Writer, read_request, reply, serving
 
 KEY = "sk-test-0123456789abcdef"
+USAGE = {"input_tokens": 1, "output_tokens": 0}
+"""With it an answer without output is an answer: somebody counted."""
+
 Reply = bytes | Iterable[bytes | float] | Handler
 
 

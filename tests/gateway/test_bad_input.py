@@ -10,7 +10,7 @@ from kit import errors
 from kit.gateway.client import AsyncClient
 from kit.gateway.wire import Api
 from kit.settings import Endpoint
-from tests.gateway.gateways import Reply, gateway, json_reply, stream_reply
+from tests.gateway.gateways import USAGE, Reply, gateway, json_reply, stream_reply
 from tests.gateway.loopback import free_port, reply
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ A_PAGE = (
 
 async def test_what_a_terminal_obeys_is_in_no_message() -> None:
     page = reply(b"x", "content-type: text/\x1b[31mred")
-    cut = {"object": "response", "status": "incomplete", "output": [], "usage": {"a": 1}}
+    cut = {"object": "response", "status": "incomplete", "output": [], "usage": USAGE}
     cut["incomplete_details"] = {"reason": "\x1b[31m" + "a" * 5_000}
     async with gateway(page, json_reply(cut)) as there, there.client() as client:
         with pytest.raises(errors.KitError) as caught:
@@ -274,7 +274,7 @@ async def test_without_a_model_it_says_which_there_are(offered: list[str], words
 
 
 async def test_the_only_model_is_taken_and_asked_for_once() -> None:
-    done = {"object": "response", "status": "completed", "output": [], "usage": {"a": 1}}
+    done = {"object": "response", "status": "completed", "output": [], "usage": USAGE}
     replies: list[Reply] = [json_reply({"data": [{"id": "only"}]}), json_reply(done)]
     async with gateway(*replies) as there, there.client(model=None) as client:
         await client.respond("hi")
@@ -297,7 +297,7 @@ async def test_an_empty_id_is_not_sent(id: Any) -> None:
     "id", ["../models", "a/b", "?x=1", "#", "%2e%2e", "가", "x" * 500, ".", ".."]
 )
 async def test_an_id_is_opaque_and_stays_one_step_of_the_path(id: str) -> None:
-    done = {"object": "response", "status": "completed", "output": [], "usage": {"a": 1}}
+    done = {"object": "response", "status": "completed", "output": [], "usage": USAGE}
     async with gateway(json_reply(done)) as there, there.client() as client:
         if id in (".", ".."):
             with pytest.raises(errors.InputError, match="id"):

@@ -16,13 +16,13 @@ from kit.gateway.client import AsyncClient
 from kit.gateway.failures import backoff, retry_delay
 from kit.gateway.refusal import read_refusal, server_hint
 from kit.settings import Endpoint
-from tests.gateway.gateways import KEY, Gateway, Reply, gateway, json_reply, stream_reply
+from tests.gateway.gateways import KEY, USAGE, Gateway, Reply, gateway, json_reply, stream_reply
 from tests.gateway.loopback import Reader, Writer, free_port, read_request, serving
 
 pytestmark = pytest.mark.anyio
 
 SOON = "retry-after-ms: 1"
-ANSWER = {"id": "r", "object": "response", "status": "completed", "output": [], "usage": {"a": 1}}
+ANSWER = {"id": "r", "object": "response", "status": "completed", "output": [], "usage": USAGE}
 FINE = json_reply(ANSWER)
 Call = Callable[[AsyncClient], Any]
 

@@ -17,7 +17,7 @@ from kit.gateway.client import AsyncClient
 from kit.gateway.proxies import Proxies
 from kit.gateway.transport import open_transport
 from kit.settings import Endpoint, Secret
-from tests.gateway.gateways import KEY, Reply, gateway, json_reply, stream_reply
+from tests.gateway.gateways import KEY, USAGE, Reply, gateway, json_reply, stream_reply
 from tests.gateway.loopback import (
     Reader,
     Writer,
@@ -31,7 +31,7 @@ from tests.gateway.loopback import (
 pytestmark = pytest.mark.anyio
 
 ODD_KEY = "correct horse+battery/staple=0"  # nothing in its shape says that it is a key
-DONE = {"object": "response", "status": "completed", "output": [], "usage": {"a": 1}}
+DONE = {"object": "response", "status": "completed", "output": [], "usage": USAGE}
 
 
 @pytest.mark.parametrize("proxy", ["http://u:pa55word@h:99999999", "http://u:pa55word@[h"])
