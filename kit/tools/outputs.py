@@ -1,7 +1,8 @@
 """What a function returned, as the text that the model reads.
 
 Rule: always a string, always bounded, and an error is text too: what the model called is answered,
-whatever became of it. Nothing of a traceback, and no key, gets into it.
+whatever became of it. A result that cannot be written is no error: told of one, the model would do
+again what was done. Nothing of a traceback, and no key, gets into it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from typing import Any
 from kit.errors import redact
 from kit.tools.table import csv_lines
 
-__all__ = ["LONGEST_OUTPUT", "error_output", "exception_output", "left_out", "output_of"]
+__all__ = [
+    "LONGEST_OUTPUT",
+    "error_output",
+    "exception_output",
+    "left_out",
+    "output_of",
+    "result_output",
+]
 
 LONGEST_OUTPUT = 100_000
 """Characters: about 30,000 tokens, a quarter of what most models read at once."""
@@ -43,6 +51,15 @@ def output_of(value: Any) -> str:
         return text
     note = f"\n[cut: {LONGEST_OUTPUT:,} of {len(text):,} characters]"
     return text[: LONGEST_OUTPUT - len(note)] + note
+
+
+def result_output(value: Any) -> str:
+    """What a function returned, as `output_of` has it; what cannot be written so as it prints, and
+    marked as done. Raises nothing."""
+    try:
+        return output_of(value)
+    except Exception:  # of a type of somebody's own, which may raise anything
+        return output_of(_as_it_prints(value))
 
 
 def left_out(value: Any) -> str | None:
@@ -85,6 +102,14 @@ def _text(value: Any) -> str:
     if not isinstance(value, dict | list | tuple | bool | int | float):
         value = _plain(value)
     return value if isinstance(value, str) else _json(value)
+
+
+def _as_it_prints(value: Any) -> str:
+    done = f"[done; its result, a {type(value).__name__[:60]}, cannot be written as JSON"
+    try:
+        return f"{done} and prints as:]\n{value}"
+    except Exception:  # it fails at this too
+        return f"{done}, and does not print]"
 
 
 def _json(value: Any) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from kit.gateway.answer import ToolCall
 from kit.gateway.events import Wire
 from kit.tools.happenings import CallAsked, CallTold, Errand, Tell
-from kit.tools.outputs import output_of
+from kit.tools.outputs import result_output
 from kit.tools.schema import Tool
 
 __all__ = ["Function", "Ongoing", "Outcome", "Work"]
@@ -110,13 +110,13 @@ class Function:
         call = functools.partial(self._tool.function, **arguments)
         if self._tool.is_async:
             async with asyncio.timeout(self._seconds):
-                return Outcome(output_of(await call()))
+                return Outcome(result_output(await call()))
         value = await ongoing.here(lambda: _text_or_awaitable(call()))
         if inspect.isawaitable(value):  # a plain function that hands out a coroutine
             async with asyncio.timeout(self._seconds):
-                value = output_of(await value)
+                value = result_output(await value)
         return Outcome(value)
 
 
 def _text_or_awaitable(value: Any) -> Any:
-    return value if inspect.isawaitable(value) else output_of(value)
+    return value if inspect.isawaitable(value) else result_output(value)

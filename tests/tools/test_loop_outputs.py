@@ -8,6 +8,7 @@ import decimal
 import enum
 import json
 import pathlib
+import threading
 from typing import Any
 
 import numpy
@@ -15,7 +16,14 @@ import pandas
 import pytest
 from pydantic import BaseModel
 
-from kit.tools.outputs import LONGEST_OUTPUT, error_output, exception_output, left_out, output_of
+from kit.tools.outputs import (
+    LONGEST_OUTPUT,
+    error_output,
+    exception_output,
+    left_out,
+    output_of,
+    result_output,
+)
 from tests.tools.conftest import Open
 from tests.tools.loops import APIS, FACES, call, error_in, play, text
 
@@ -35,6 +43,16 @@ class Point:
 
 class Colour(enum.Enum):
     RED = "red"
+
+
+class Picture(BaseModel):
+    data: bytes
+
+
+@dataclasses.dataclass
+class Guarded:
+    lock: Any = dataclasses.field(repr=False)
+    name: str = "till"
 
 
 class Plain:
@@ -161,32 +179,62 @@ def test_what_is_as_long_as_it_may_be_is_whole() -> None:
     assert output_of("x" * LONGEST_OUTPUT) == "x" * LONGEST_OUTPUT
 
 
-def test_a_structure_that_is_too_deep_is_an_error_and_no_crash(opened: Open) -> None:
-    def deep() -> Any:
-        """Deep."""
-        value: Any = []
-        for _ in range(100_000):
-            value = [value]
-        return value
-
-    for face in FACES:
-        played = play(opened, [call("deep")], [text("x")], face=face, tools=[deep])
-        assert error_in(played.told[0])[0] == "RecursionError"
+# -- what cannot be written ---------------------------------------------------------------------
 
 
+def too_deep() -> list[Any]:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (
+            lambda: Picture(data=b"\xff\xd8"),
+            "[done; its result, a Picture, cannot be written as JSON and prints as:]\n"
+            "data=b'\\xff\\xd8'",
+        ),
+        (
+            lambda: Guarded(threading.Lock()),
+            "[done; its result, a Guarded, cannot be written as JSON and prints as:]\n"
+            "Guarded(name='till')",
+        ),
+        (Mute, "[done; its result, a Mute, cannot be written as JSON, and does not print]"),
+        (
+            lambda: [Mute()],
+            "[done; its result, a list, cannot be written as JSON, and does not print]",
+        ),
+        (too_deep, "[done; its result, a list, cannot be written as JSON, and does not print]"),
+    ],
+    ids=["model of bytes", "dataclass with a lock", "mute", "in a list", "too deep"],
+)
 @pytest.mark.parametrize("face", FACES)
-def test_a_value_that_cannot_be_said_is_an_error(opened: Open, face: str) -> None:
-    def mute() -> Any:
-        """Mute."""
-        return Mute()
+def test_a_call_whose_result_cannot_be_written_was_carried_out(
+    opened: Open, face: str, make: Any, told: str
+) -> None:
+    """Told of an error, the model would do it again: order twice, send twice."""
 
-    async def mute_later() -> Any:
-        """Mute."""
-        return [Mute()]
+    def order() -> Any:
+        """Order."""
+        return make()
 
-    made = [call("mute"), call("mute_later", call_id="b")]
-    played = play(opened, made, [text("x")], face=face, tools=[mute, mute_later])
-    assert [error_in(one) for one in played.told] == [("ValueError", "I cannot say it")] * 2
+    async def order_later() -> Any:
+        """Order."""
+        return make()
+
+    made = [call("order"), call("order_later", call_id="b")]
+    played = play(opened, made, [text("x")], face=face, tools=[order, order_later])
+    assert played.told == [told] * 2
+    assert [one.error for one in played.calls] == [None, None]
+
+
+def test_what_prints_at_length_is_cut_too() -> None:
+    told = result_output(Picture(data=b"\xff" * LONGEST_OUTPUT))
+    assert told.startswith("[done; its result, a Picture, cannot be written as JSON")
+    assert len(told) == LONGEST_OUTPUT
 
 
 @pytest.mark.parametrize("api", APIS)
