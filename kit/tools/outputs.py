@@ -85,11 +85,25 @@ def error_output(kind: str, message: str) -> str:
 
 def exception_output(error: BaseException) -> str:
     """What a function raised, in one line."""
+    if isinstance(error, SystemExit):
+        return error_output("SystemExit", _exit_message(error))
     try:
         said = str(error)
     except Exception:  # an error of somebody's own may fail at this too
         said = ""
     return error_output(type(error).__name__[:60], said)
+
+
+def _exit_message(error: SystemExit) -> str:
+    """`argparse` and `click` exit where they would raise, and say why on stderr alone."""
+    code = error.code
+    if isinstance(code, str) and code:
+        return code
+    return f"The function called sys.exit({_short_code(code)}) and returned nothing."
+
+
+def _short_code(code: object) -> str:
+    return "" if code is None else str(code) if isinstance(code, int) else type(code).__name__
 
 
 def _text(value: Any) -> str:

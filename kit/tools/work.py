@@ -10,14 +10,14 @@ import asyncio
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kit.gateway.answer import ToolCall
 from kit.gateway.events import Wire
 from kit.tools.happenings import CallAsked, CallTold, Errand, Tell
-from kit.tools.outputs import result_output
+from kit.tools.outputs import exception_output, result_output
 from kit.tools.schema import Tool
 
 __all__ = ["Function", "Ongoing", "Outcome", "Work"]
@@ -108,15 +108,35 @@ class Function:
 
     async def run(self, arguments: dict[str, Any], ongoing: Ongoing) -> Outcome:
         call = functools.partial(self._tool.function, **arguments)
-        if self._tool.is_async:
-            async with asyncio.timeout(self._seconds):
-                return Outcome(result_output(await call()))
-        value = await ongoing.here(lambda: _text_or_awaitable(call()))
-        if inspect.isawaitable(value):  # a plain function that hands out a coroutine
-            async with asyncio.timeout(self._seconds):
-                value = result_output(await value)
-        return Outcome(value)
+        if not self._tool.is_async:
+            given = await ongoing.here(lambda: _called(call))
+            if isinstance(given, Outcome):
+                return given
+            call = functools.partial(_itself, given)  # it handed out something to await
+        async with asyncio.timeout(self._seconds):
+            return await _awaited(call)
 
 
-def _text_or_awaitable(value: Any) -> Any:
-    return value if inspect.isawaitable(value) else result_output(value)
+def _called(call: Callable[[], Any]) -> Any:
+    """What came of a plain function, or what it wants to have awaited."""
+    try:
+        value = call()
+    except SystemExit as error:
+        return _exited(error)
+    return value if inspect.isawaitable(value) else Outcome(result_output(value))
+
+
+async def _awaited(call: Callable[[], Awaitable[Any]]) -> Outcome:
+    try:
+        return Outcome(result_output(await call()))
+    except SystemExit as error:
+        return _exited(error)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _exited(error: SystemExit) -> Outcome:
+    """A function that exits, as a command line inside of it does, has failed; nobody else has."""
+    return Outcome(exception_output(error), "SystemExit")

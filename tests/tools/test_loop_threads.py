@@ -7,6 +7,7 @@ import contextvars
 import os
 import signal
 import sqlite3
+import sys
 import threading
 import time
 from typing import Any
@@ -347,14 +348,39 @@ def test_a_signal_while_the_model_speaks_closes_the_connection(opened: Open) -> 
     blocking.run(client.aclose)
 
 
-def test_a_program_that_exits_in_a_function_exits(opened: Open) -> None:
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (2, "The function called sys.exit(2) and returned nothing."),
+        (0, "The function called sys.exit(0) and returned nothing."),
+        (None, "The function called sys.exit() and returned nothing."),
+        ("no such region", "no such region"),
+    ],
+)
+@pytest.mark.parametrize("face", FACES)
+def test_a_function_that_exits_has_failed_and_the_conversation_goes_on(
+    opened: Open, face: str, code: Any, said: str
+) -> None:
+    """A command line inside of a function exits where other code raises."""
+
     def leave() -> str:
         """Leave."""
-        raise SystemExit(3)
+        sys.exit(code)
 
-    for face in FACES:
-        played = play(opened, [call("leave")], [text("x")], face=face, tools=[leave])
-        assert isinstance(played.error, SystemExit)
+    async def leave_later() -> str:
+        """Leave."""
+        await asyncio.sleep(0)
+        sys.exit(code)
+
+    def hand_out() -> Any:
+        """Leave."""
+        return leave_later()
+
+    tools = [leave, leave_later, hand_out]
+    made = [call(one.__name__, call_id=one.__name__) for one in tools]
+    played = play(opened, made, [text("x")], face=face, tools=tools)
+    assert [error_in(one) for one in played.told] == [("SystemExit", said)] * 3
+    assert [one.error for one in played.calls] == ["SystemExit"] * 3
 
 
 # -- errands -----------------------------------------------------------------------------------
