@@ -88,14 +88,28 @@ def _tool(name: str, variables: Mapping[str, Any]) -> Any:
     from kit.tools import registered
 
     value = variables.get(name)
-    names = [tool.name for tool in registered()]
-    if callable(value) and not isinstance(value, type) and name not in names:
-        return value
-    if name in names or name == "deep_research":
+    tools = {tool.name: tool for tool in registered()}
+    if callable(value) and not isinstance(value, type):
+        return _anew(name, value) if name in tools else value
+    if name in tools or name == "deep_research":
         return name
-    near = nearest(name, ["deep_research", *names])
+    near = nearest(name, ["deep_research", *tools])
     hint = f"; did you mean {near}?" if near else "."
     raise InputError(f"--tools {name}: there is no function of that name{hint} See kit.tool.")
+
+
+def _anew(name: str, value: Any) -> Any:
+    """The notebook's function of a registered name: whoever defines it anew means the new one."""
+    from kit.tools import tool_of
+
+    try:
+        return tool_of(value)
+    except InputError as error:
+        raise InputError(
+            f"--tools {name}: {name} is not the function that was registered, and cannot be a "
+            f"tool: {error}\nMend it and put @kit.tool above it, or `del {name}` to offer the "
+            "registered one."
+        ) from None
 
 
 def _turn(

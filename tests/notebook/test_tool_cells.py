@@ -86,6 +86,28 @@ def test_a_function_that_is_only_defined_works_by_its_name(kernel: Any) -> None:
     assert kernel.value("[one.output for one in answer.tool_calls]") == ["9"]
 
 
+def test_a_function_that_was_defined_anew_is_the_one_that_is_called(kernel: Any) -> None:
+    """Without the decorator: the registered one is the older."""
+    function = 'def population(city: str) -> str:\n    """People."""\n    return "the {age} one"\n'
+    kernel.run(f"@kit.tool\n{function.format(age='old')}")
+    kernel.run(function.format(age="new"))
+    asked = "%%responses --tools population -o answer\nWhat is the population of Seoul?"
+    assert kernel.run(asked).error is None
+    assert kernel.value("[one.output for one in answer.tool_calls]") == ["the new one"]
+    kernel.run("del population")
+    assert kernel.run(asked).error is None
+    assert kernel.value("[one.output for one in answer.tool_calls]") == ["the old one"]
+    kernel.run("kit.tools.forget('population')")
+
+
+def test_what_has_a_registered_name_and_cannot_be_a_tool_is_refused(kernel: Any) -> None:
+    kernel.run("def share_price(company): ...")
+    cell = kernel.run("%%responses --tools share_price\nWhat is the share price of Acme?")
+    assert cell.error is not None
+    assert "--tools share_price: share_price is not the function" in cell.error["evalue"]
+    assert "`del share_price` to offer the registered one" in cell.error["evalue"]
+
+
 def test_what_a_function_raised_is_told_without_markup_and_keys(kernel: Any) -> None:
     cell = kernel.run("%%responses --tools share_price -o answer\nWhat is the share price of Acme?")
     assert cell.error is None
