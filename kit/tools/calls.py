@@ -28,6 +28,11 @@ LONGEST_ARGUMENTS = 1_000_000
 
 LONGEST_NAME = 200
 
+_REPEATED = (
+    "This very call was made as often in a row as may be ({}), and is not made again. What it gave "
+    "may no longer hold: say so where it matters, or do something else."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -79,15 +84,16 @@ def _planned(
     if (reason := tally.used_up()) is not None:
         return refused(call, "limit", f"{reason} Answer with what you have.")
     if cut is None and tally.repeats(call.name, call.arguments):
-        said = "This very call was made before; its output is above. Answer with it."
-        return refused(call, "repeated", said)
+        return refused(call, "repeated", _REPEATED.format(tally.limits.repeats))
     tally.calls += 1
     if cut is not None:
         return refused(call, "invalid_arguments", cut)
     try:
-        return Planned(call, work, work.arguments(call.arguments))
+        arguments = work.arguments(call.arguments)
     except InputError as error:
         return refused(call, "invalid_arguments", str(error))
+    tally.carry_out(call.name, call.arguments)
+    return Planned(call, work, arguments)
 
 
 def _written(arguments: Any) -> str:

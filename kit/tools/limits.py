@@ -23,9 +23,9 @@ class Limits:
     """Bounds of one conversation with tools; None is no bound.
 
     rounds: turns of the model that may call. calls: in all of them. repeats: how often one and
-    the same call is carried out. seconds: after which no further call begins. call_seconds: of
-    one async function; a plain one runs in your thread and ends when it ends. budget: US dollars
-    of turns and tools together, as far as the gateway says what they cost.
+    the same call is carried out with no other in between. seconds: after which no further call
+    begins. call_seconds: of one async function; a plain one runs in your thread and ends when it
+    ends. budget: US dollars of turns and tools together, as far as the gateway says what they cost.
     """
 
     rounds: int = 8
@@ -70,10 +70,15 @@ class Tally:
             self.cost = (self.cost or 0.0) + cost
 
     def repeats(self, name: str, arguments: str) -> bool:
-        """Note a call; whether it was carried out as often as it may be."""
+        """Note a call; whether it was made as often as it may be with no other in between."""
         key = (name, _canonical(arguments))
         self._made[key] += 1
         return self._made[key] > self.limits.repeats
+
+    def carry_out(self, name: str, arguments: str) -> None:
+        """Note that the call is carried out: every other one may give something else now."""
+        key = (name, _canonical(arguments))
+        self._made = Counter({key: self._made[key]})
 
     def used_up(self) -> str | None:
         """Why no further call may begin, as a sentence; None while it may."""

@@ -192,7 +192,10 @@ def test_the_same_call_again_and_again_ends_in_the_last_turn(
     again = [[call("look", place="a", call_id=f"c{n}")] for n in range(9)]
     played = play(opened, *again[:3], [text("a it is.")], api=api, face=face, tools=[look])
     assert ran == ["a", "a"]
-    said = "This very call was made before; its output is above. Answer with it."
+    said = (
+        "This very call was made as often in a row as may be (2), and is not made again. "
+        "What it gave may no longer hold: say so where it matters, or do something else."
+    )
     assert error_in(played.told[2]) == ("repeated", said)
     assert reasons(played) == ["The model makes the same call again and again."]
     assert [body.get("tool_choice") for body in played.bodies] == [None, None, None, "none"]
@@ -258,6 +261,40 @@ def test_as_long_as_something_new_is_called_the_model_goes_on(opened: Open) -> N
     )
     assert "tool_choice" not in played.bodies[2]
     assert reasons(played) == []
+
+
+@pytest.mark.parametrize(
+    ("turns", "carried_out"),
+    [
+        ("a + a + a + a", "a+a+a+a"),  # a cart is read, something put in, the cart read again
+        ("a+a+a+a", "a+a+a+a"),
+        ("aa + aa + aa", "aa+aa+aa"),
+        ("aaa+a", "aa+a"),
+        ("aa+aaa", "aa+aa"),
+        ("a+++ a", "a++a"),
+        ("a ! a ! a", "aa"),  # "!" has arguments that cannot be read: nothing was carried out
+        ("a ? a ? a", "aa"),  # "?" is no function
+    ],
+)
+def test_a_call_is_the_same_again_while_no_other_was_carried_out(
+    opened: Open, turns: str, carried_out: str
+) -> None:
+    """What another one did may have changed what it gives. A turn is a word, a call a letter."""
+
+    def calls(turn: str) -> list[Any]:
+        odd = {"!": ("look", "{"), "?": ("lok", "{}")}
+        made = [odd.get(one, ("look", json.dumps({"place": one}))) for one in turn]
+        return [call(*one, call_id=f"c{n}") for n, one in enumerate(made)]
+
+    play(opened, *map(calls, turns.split()), [text("x")], tools=[look])
+    assert "".join(ran) == carried_out
+
+
+def test_two_calls_in_turn_for_ever_are_bounded_by_the_rounds(opened: Open) -> None:
+    turns = [[call("look", place="ab"[n % 2], call_id=f"c{n}")] for n in range(20)]
+    played = play(opened, *turns, tools=[look], limits=Limits(rounds=5))
+    assert ran == [*"ababa"]
+    assert reasons(played) == ["5 rounds of calls were made, as many as may be."]
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
