@@ -61,6 +61,7 @@ class _Research:
 
     name = NAME
     definition = TOOL
+    once = True
 
     def __init__(
         self, engine: Engine, seconds: float, submit: Submit, deliverable_format: Format | None
@@ -100,9 +101,11 @@ class _Research:
         return Outcome("The research still goes on; there is no report yet.")
 
     def runs_of(self, loop: Loop) -> list[Invocation]:
-        """All runs as they stand, in the order of the calls."""
-        begun: list[Invocation] = [call.run for call in loop.calls if call.run is not None]
-        return [self._runs.get(run.id, run) for run in begun]
+        """All runs as they stand, in the order of the calls; calls that are the same share one."""
+        begun: dict[str, Invocation] = {
+            call.run.id: call.run for call in loop.calls if call.run is not None
+        }
+        return [self._runs.get(id, run) for id, run in begun.items()]
 
 
 async def answered(

@@ -54,6 +54,7 @@ class ResearchWork:
 
     name = NAME
     definition = TOOL
+    once = True
 
     def arguments(self, raw: str) -> ResearchArguments:
         return research_arguments(raw, self._format)

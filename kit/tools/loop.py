@@ -38,6 +38,7 @@ from kit.tools.happenings import (
 )
 from kit.tools.limits import Limits, Tally
 from kit.tools.outputs import error_output, exception_output
+from kit.tools.sharing import Sharing, with_outcome_of
 from kit.tools.transcript import Transcript
 from kit.tools.work import Ongoing, Outcome, Work
 
@@ -66,6 +67,7 @@ class Loop:
         self._began = time.monotonic()
         self._options = options
         self._history = Transcript(client, prompt, options, terms.api)
+        self._sharing = Sharing()
         self._answers: list[Answer] = []
         self._at_work: asyncio.Task[None] | None = None
         self._stopped = False
@@ -201,12 +203,16 @@ class Loop:
         self.calls += [one.call for one in planned]
         for one in planned:
             tell(CallBegan(one.call, answer.text))
-        ready = [await self._with_consent(one, tell) for one in planned]
+        firsts = [self._sharing.first_of(one) for one in planned]
+        ready = [
+            one if first else await self._with_consent(one, tell)
+            for one, first in zip(planned, firsts, strict=True)
+        ]
         failed: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                for at, one in enumerate(ready, place):
-                    group.create_task(self._one(one, at, tell))
+                for at, (one, first) in enumerate(zip(ready, firsts, strict=True), place):
+                    group.create_task(self._one(one, at, tell, first))
         except ExceptionGroup as raised:  # the others have ended by now
             failed = raised.exceptions[0]
         if failed is not None:  # outside: IPython shows no short form of what came from a group
@@ -221,24 +227,34 @@ class Loop:
         no = await decision(self._terms.approve, paid, ongoing)
         return planned if no is None else refused(planned.call, "declined", no)
 
-    async def _one(self, planned: Planned, place: int, tell: Tell) -> None:
+    async def _one(
+        self, planned: Planned, place: int, tell: Tell, first: asyncio.Future[ToolCall] | None
+    ) -> None:
         """One call to its end; what is known of it stands in `calls` at any time."""
-        call, began = planned.call, time.monotonic()
+        began = time.monotonic()
+        if first is None:
+            ended = await self._made(planned, place, tell)
+        else:
+            ended = with_outcome_of(await first, planned.call)
+        ended = self.calls[place] = dataclasses.replace(ended, seconds=time.monotonic() - began)
+        self._sharing.end(ended)
+        tell(CallEnded(ended))
+
+    async def _made(self, planned: Planned, place: int, tell: Tell) -> ToolCall:
+        call = planned.call
 
         def begun(run: Any) -> None:
             self.calls[place] = dataclasses.replace(call, run=run)
 
         outcome = planned.refusal or await _outcome(planned, Ongoing(call, tell, begun))
         self._tally.spend(outcome.cost)
-        ended = self.calls[place] = dataclasses.replace(
+        return dataclasses.replace(
             self.calls[place],
             output=outcome.output,
             error=outcome.error,
-            seconds=time.monotonic() - began,
             cost=outcome.cost,
             note=outcome.note,
         )
-        tell(CallEnded(ended))
 
     # -- the end -----------------------------------------------------------------------------
 

@@ -72,6 +72,11 @@ class Work(Protocol):
         """The function tool as the responses API has it."""
         ...
 
+    @property
+    def once(self) -> bool:
+        """Whether it costs money: the same call then gets what the first of a conversation gave."""
+        ...
+
     def arguments(self, raw: str) -> Any:
         """What the model wrote, checked. Raises InputError with a sentence for the model."""
         ...
@@ -91,6 +96,8 @@ class Function:
     def __init__(self, tool: Tool, seconds: float | None) -> None:
         self._tool = tool
         self._seconds = seconds
+
+    once = False
 
     @property
     def name(self) -> str:

@@ -41,6 +41,7 @@ class Paid:
     """A tool that costs money, as research does: a `Work` that asks."""
 
     name = "buy"
+    once = True
 
     def __init__(self, question: str | None = "Buy it for $3?") -> None:
         self._question = question

@@ -177,6 +177,17 @@ def test_a_budget_that_cannot_be_kept_is_an_error_for_the_person(
         nothing_was_spent(there)
 
 
+@pytest.mark.parametrize("api", ["responses", "chat"])
+def test_the_same_call_twice_is_one_run(paid: Paid, api: Any) -> None:
+    paid.arguments = (ARGUMENTS, ARGUMENTS)
+    answer = kit.Client().run_tools(PROMPT, api=api, approve="always", tools="deep_research")
+    first, second = answer.tool_calls
+    assert len(paid.submitted) == len(kit.runs()) == 1
+    assert first.run.id == second.run.id
+    assert (first.output, second.output) == (REPORT, REPORT)
+    assert second.note == "the same as above"
+
+
 def test_two_calls_are_two_questions(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

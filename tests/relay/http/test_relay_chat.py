@@ -160,9 +160,17 @@ def test_no_message_starts_any_number_of_runs(tmp_path: Path) -> None:
     assert all(run["invocation_token"] for run in answer["invocations"])
 
 
+def test_the_same_call_twice_is_one_run(tmp_path: Path) -> None:
+    calls = [call('{"research_question": "x"}', f"call_{n}") for n in range(2)]
+    gateway = Gateway(response(*calls), says("."))
+    answer = chat(tmp_path, gateway, finish)
+    assert len(answer["invocations"]) == 1
+    assert [one["output"] for one in gateway.asked[1]["input"][-2:]] == [REPORT, REPORT]
+
+
 def test_what_a_full_relay_took_is_named_all_the_same(tmp_path: Path) -> None:
     """One of two runs finds room: it costs money, and it has to be found again."""
-    calls = [call('{"research_question": "x"}', f"call_{number}") for number in range(2)]
+    calls = [call(f'{{"research_question": "x{n}"}}', f"call_{n}") for n in range(2)]
     gateway = Gateway(response(*calls), says("."))
     answer = chat(tmp_path, gateway, finish, {"max_invocations": 1})
     assert len(answer["invocations"]) == 1
