@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from kit import errors
-from kit.blocking_thread import IOThread
+from kit.blocking_thread import on_io_thread
 from kit.gateway.body import read_bounded, stream_of
 from kit.gateway.events import Wire, objects
 from kit.gateway.json_text import read_json
@@ -219,7 +218,7 @@ class RelayClient:
         sent = {"accept-encoding": "gzip, deflate", "user-agent": "responses-kit", **headers}
         if body is not None:
             sent |= {"content-type": "application/json", "content-length": str(len(content))}
-        if not isinstance(threading.current_thread(), IOThread):
+        if not on_io_thread():
             sent["connection"] = "close"  # the caller's own loop: it may end while we keep one open
         if token is not None:
             sent["x-invocation-token"] = token.reveal()
