@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from kit.errors import ConsentMissing, InputError
 from kit.gateway.answer import ToolCall
+from kit.tools.apart import apart
 from kit.tools.work import Ongoing
 
 __all__ = ["Approve", "AskHere", "ask_person", "checked_approve", "decision"]
@@ -78,7 +79,8 @@ async def decision(approve: Approve, paid: str | None, ongoing: Ongoing) -> str 
     elif callable(approve):
         said = await ongoing.here(lambda: approve(ongoing.call))
         if inspect.isawaitable(said):
-            said = await said
+            awaited = said
+            said = await apart(lambda: awaited)
     else:
         said = await ongoing.here(lambda: ask_person(ongoing.call, paid))
     if said is True:

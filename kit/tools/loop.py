@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -37,10 +38,9 @@ from kit.tools.happenings import (
     TurnBegan,
 )
 from kit.tools.limits import Limits, Tally
-from kit.tools.outputs import error_output, exception_output
 from kit.tools.sharing import Sharing, with_outcome_of
 from kit.tools.transcript import Transcript
-from kit.tools.work import Ongoing, Outcome, Work
+from kit.tools.work import Ongoing, Work, outcome_of
 
 __all__ = ["Loop", "Terms"]
 
@@ -223,7 +223,7 @@ class Loop:
         if planned.work is None:
             return planned
         paid = await planned.work.question(planned.arguments)
-        ongoing = Ongoing(planned.call, tell, lambda run: None)
+        ongoing = Ongoing(planned.call, tell, lambda call: None)
         no = await decision(self._terms.approve, paid, ongoing)
         return planned if no is None else refused(planned.call, "declined", no)
 
@@ -241,12 +241,11 @@ class Loop:
         tell(CallEnded(ended))
 
     async def _made(self, planned: Planned, place: int, tell: Tell) -> ToolCall:
-        call = planned.call
-
-        def begun(run: Any) -> None:
-            self.calls[place] = dataclasses.replace(call, run=run)
-
-        outcome = planned.refusal or await _outcome(planned, Ongoing(call, tell, begun))
+        if (outcome := planned.refusal) is None:
+            assert planned.work is not None
+            keep = functools.partial(self.calls.__setitem__, place)
+            ongoing = Ongoing(planned.call, tell, keep)
+            outcome = await outcome_of(planned.work, planned.arguments, ongoing)
         self._tally.spend(outcome.cost)
         return dataclasses.replace(
             self.calls[place],
@@ -291,30 +290,6 @@ def _sum(costs: Sequence[float | None]) -> float | None:
 
 
 _FIRST_ONLY = frozenset({"history", "images", "files", "tools", "tool_choice", "include"})
-
-
-async def _outcome(planned: Planned, ongoing: Ongoing) -> Outcome:
-    """What came of a call. Raises only what is not the model's to mend."""
-    assert planned.work is not None
-    try:
-        return await planned.work.run(planned.arguments, ongoing)
-    except TimeoutError as error:
-        if error.args:  # the function's own, with its own words
-            return _failed(error)
-        return Outcome(error_output("timed_out", "The function took too long."), "timed_out")
-    except (errors.ConfigError, errors.ConsentMissing, errors.Interrupted):
-        raise  # the person's
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        return _failed(error)  # something inside was cancelled, and not this conversation
-    except Exception as error:
-        return _failed(error)
-
-
-def _failed(error: BaseException) -> Outcome:
-    return Outcome(exception_output(error), type(error).__name__[:60])
 
 
 def _together(answers: Sequence[Answer]) -> Usage | None:

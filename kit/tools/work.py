@@ -1,7 +1,7 @@
 """What a call leads to: a function of the user's, or a tool of the toolkit's own.
 
 Rule: the loop knows this interface alone. A tool says how it is offered, reads what the model
-wrote, says whether it needs a yes, and runs.
+wrote, says whether it needs a yes, and runs. What it raises is its outcome, in words for the model.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kit import errors
 from kit.gateway.answer import ToolCall
 from kit.gateway.events import Wire
+from kit.tools.apart import LeftBehind, apart
 from kit.tools.happenings import CallAsked, CallTold, Errand, Tell
-from kit.tools.outputs import exception_output, result_output
+from kit.tools.outputs import error_output, exception_output, result_output
 from kit.tools.schema import Tool
 
-__all__ = ["Function", "Ongoing", "Outcome", "Work"]
+__all__ = ["Function", "Ongoing", "Outcome", "Work", "outcome_of"]
+
+
+_GOING_ON = "asked to stop, and may go on"
+_LEFT_BEHIND = "The function took too long. It could not be stopped, and may still do its work."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +42,18 @@ class Outcome:
 class Ongoing:
     """A call while it runs, as its tool sees it."""
 
-    def __init__(self, call: ToolCall, tell: Tell, begun: Callable[[Any], None]) -> None:
+    def __init__(self, call: ToolCall, tell: Tell, keep: Callable[[ToolCall], None]) -> None:
         self.call = call
         self._tell = tell
-        self._begun = begun
+        self._keep = keep
 
     def begun(self, run: Any) -> None:
         """Note a research run as soon as there is one: a stop must not lose it."""
-        self.call = dataclasses.replace(self.call, run=run)
-        self._begun(run)
+        self._keep_with(run=run)
+
+    def going_on(self, goes_on: bool) -> None:
+        """Note whether it goes on although it was asked to end."""
+        self._keep_with(note=_GOING_ON if goes_on else "")
 
     def asked(self) -> None:
         """Tell that somebody has to say yes now."""
@@ -59,6 +68,10 @@ class Ongoing:
         errand = Errand(act)
         self._tell(errand)
         return await errand.outcome()
+
+    def _keep_with(self, **changes: Any) -> None:
+        self.call = dataclasses.replace(self.call, **changes)
+        self._keep(self.call)
 
 
 class Work(Protocol):
@@ -90,8 +103,30 @@ class Work(Protocol):
         ...
 
 
+async def outcome_of(work: Work, arguments: Any, ongoing: Ongoing) -> Outcome:
+    """What came of a call. Raises only what is not the model's to mend."""
+    try:
+        return await work.run(arguments, ongoing)
+    except TimeoutError as error:
+        if error.args:  # the function's own, with its own words
+            return _failed(error)
+        return Outcome(error_output("timed_out", "The function took too long."), "timed_out")
+    except (errors.ConfigError, errors.ConsentMissing, errors.Interrupted):
+        raise  # the person's
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return _failed(error)  # something inside was cancelled, and not this conversation
+    except Exception as error:
+        return _failed(error)
+
+
 class Function:
-    """A user's function. A plain one runs in the caller's thread, an async one beside others."""
+    """A user's function. A plain one runs in the caller's thread, an async one beside others.
+
+    `seconds` bounds what is awaited. In a loop of the caller's own it cannot end what blocks.
+    """
 
     def __init__(self, tool: Tool, seconds: float | None) -> None:
         self._tool = tool
@@ -120,16 +155,18 @@ class Function:
             if isinstance(given, Outcome):
                 return given
             call = functools.partial(_itself, given)  # it handed out something to await
-        async with asyncio.timeout(self._seconds):
-            return await _awaited(call)
+        try:
+            return await apart(functools.partial(_awaited, call), self._seconds, ongoing.going_on)
+        except LeftBehind:
+            return Outcome(error_output("timed_out", _LEFT_BEHIND), "timed_out", note=_GOING_ON)
 
 
 def _called(call: Callable[[], Any]) -> Any:
     """What came of a plain function, or what it wants to have awaited."""
     try:
         value = call()
-    except SystemExit as error:
-        return _exited(error)
+    except SystemExit as error:  # of a command line inside of it: it has failed, and nobody else
+        return _failed(error)
     return value if inspect.isawaitable(value) else Outcome(result_output(value))
 
 
@@ -137,13 +174,12 @@ async def _awaited(call: Callable[[], Awaitable[Any]]) -> Outcome:
     try:
         return Outcome(result_output(await call()))
     except SystemExit as error:
-        return _exited(error)
+        return _failed(error)
 
 
 def _itself(value: Any) -> Any:
     return value
 
 
-def _exited(error: SystemExit) -> Outcome:
-    """A function that exits, as a command line inside of it does, has failed; nobody else has."""
-    return Outcome(exception_output(error), "SystemExit")
+def _failed(error: BaseException) -> Outcome:
+    return Outcome(exception_output(error), type(error).__name__[:60])
