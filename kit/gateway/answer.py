@@ -27,8 +27,9 @@ class ToolCall:
 
     `arguments` is the JSON text as the model wrote it, `output` what the model was told. `error`
     is None where the function ran, else why not: `invalid_arguments`, `unknown_tool`, `declined`,
-    `limit`, `repeated`, `timed_out`, or the name of the exception. `run` is the research run that
-    the call started (a `kit.relay.run.Run`), None for any other function. `cost`: US dollars.
+    `limit`, `repeated`, `timed_out`, or the name of the exception; where the answer was stopped,
+    `interrupted` and `not_carried_out`. `started`: whether it had begun. `run` is the research run
+    that the call started (a `kit.relay.run.Run`), None for any other function. `cost`: US dollars.
     `note`: one line of what the tool says of it, for a person.
     """
 
@@ -41,6 +42,7 @@ class ToolCall:
     cost: float | None = None
     run: Any = None
     note: str = ""
+    started: bool = False
 
     def __repr__(self) -> str:
         """Of `output` how it begins: it may be a whole report."""

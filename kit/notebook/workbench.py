@@ -18,6 +18,7 @@ from kit.tools.happenings import (
     CallAsked,
     CallBegan,
     CallEnded,
+    CallStarted,
     CallTold,
     LimitReached,
     TurnBegan,
@@ -26,6 +27,7 @@ from kit.tools.happenings import (
 __all__ = ["Workbench"]
 
 LONGEST_WHY = 200
+_PHASES = {"running": "runs", "waiting": "waits", "waiting for a yes": "waits for a yes"}
 
 
 @dataclasses.dataclass(slots=True)
@@ -35,6 +37,13 @@ class _Call:
     why: str = ""
     glance: Glance | None = None
     asked: bool = False
+
+    @property
+    def state(self) -> str:
+        """How it stands, as long as it has not ended."""
+        if self.call.started:
+            return "running"
+        return "waiting for a yes" if self.asked else "waiting"
 
 
 class Workbench:
@@ -47,7 +56,7 @@ class Workbench:
         self._calls: list[_Call] = []
         self._limit = ""
         self.urgent = False
-        """A call has begun: what it does may keep this thread busy, and it is shown before."""
+        """A call begins: what it does may keep this thread busy, and it is shown before."""
 
     def note(self, happening: Any) -> None:
         """Take a happening in."""
@@ -57,12 +66,14 @@ class Workbench:
             case CallBegan(call, why):
                 self.urgent = True
                 self._calls.append(_Call(call, time.monotonic(), " ".join(why.split())))
-                self._write_down(self._calls[-1], "running")
+                self._write_down(self._calls[-1])
             case CallAsked(call):
-                self.urgent = True
+                self._asked(self._find(call))
+            case CallStarted(call):
+                self._asked(None)
                 if (known := self._find(call)) is not None:
-                    known.asked = True
-                    self._write_down(known, "waiting for a yes")
+                    known.call = call
+                    self._write_down(known)
             case CallTold(call, RunEvent() as event):
                 self._told(call, event)
             case CallEnded(call):
@@ -86,13 +97,11 @@ class Workbench:
         facts = dataclasses.replace(
             self._progress.facts(now), seconds=now - self._started, spend=self._spend()
         )
-        running = [one for one in self._calls if one.call.seconds is None]
-        if not running:
+        pending = [one for one in self._calls if one.call.seconds is None]
+        if not pending:
             return facts
-        one = running[-1]
-        phase, silent = f"{one.call.name} runs", facts.silent
-        if one.asked and not one.glance:
-            phase = f"{one.call.name} waits for a yes"
+        one = max(reversed(pending), key=lambda one: (one.call.started, one.asked))
+        phase, silent = f"{one.call.name} {_PHASES[one.state]}", facts.silent
         if one.glance:
             phase = f"{one.call.name}: {one.glance.doing or one.glance.status}"
             silent = max(time.time() - (one.glance.heard or time.time()), 0.0)
@@ -111,6 +120,14 @@ class Workbench:
         cards = [_card(one) for one in self._calls]
         return [*cards, Card("limit", self._limit)] if self._limit else cards
 
+    def _asked(self, asked: _Call | None) -> None:
+        """Somebody has to say yes to this one now: for what was asked before it they have."""
+        self.urgent = True
+        for one in self._calls:
+            if one.call.seconds is None and one.asked is not (one is asked):
+                one.asked = one is asked
+                self._write_down(one)
+
     def _told(self, call: Any, event: RunEvent) -> None:
         known = self._find(call)
         if known is not None:
@@ -120,7 +137,8 @@ class Workbench:
             if known.glance.doing:
                 self._write_down(known, known.glance.status)
 
-    def _write_down(self, known: _Call, state: str) -> None:
+    def _write_down(self, known: _Call, state: str = "") -> None:
+        state = state or known.state
         place = next(place for place, one in enumerate(self._calls) if one is known)
         self.diary.call(place, known.call.name, told_arguments(known.call.arguments), state)
 
@@ -143,8 +161,6 @@ def _card(known: _Call) -> Card:
         return card
     seconds = time.monotonic() - known.began
     why = f"why: {known.why[:LONGEST_WHY]}" if known.why else ""
-    doing = "waiting for a yes" if known.asked else "running"
-    if known.glance:
-        doing = glance_line(known.glance, seconds, time.time())
+    doing = glance_line(known.glance, seconds, time.time()) if known.glance else known.state
     lines = (why, doing, *card.lines)
     return dataclasses.replace(card, lines=tuple(one for one in lines if one))

@@ -64,11 +64,13 @@ class ResearchWork:
 
     async def run(self, arguments: ResearchArguments, ongoing: Ongoing) -> Outcome:
         if self._left is None:
+            ongoing.starts()
             return await self._see_through(await self._begin(arguments.document()), ongoing)
         async with self._turn:
             if self._left < SMALLEST_BUDGET:
                 said = "The budget is used up. Answer with what you have."
                 return Outcome(error_output("limit", said), "limit")
+            ongoing.starts()
             given, self._left = self._left, 0.0  # a start that fails may have begun all the same
             try:
                 inner = await self._begin({**arguments.document(), "budget_usd": given})

@@ -6,9 +6,9 @@
     kit.tools.registered()           what a model may be offered, in the order it was registered
     kit.tools.forget("weather")      takes one away
 
-What `stream_tools` tells is here by name as well: TurnBegan, CallBegan, CallAsked, CallTold,
-CallEnded, LimitReached. What reads types and checks arguments loads pydantic, and only when a
-function is decorated.
+What `stream_tools` tells is here by name as well: TurnBegan, CallBegan, CallAsked, CallStarted,
+CallTold, CallEnded, LimitReached. What reads types and checks arguments loads pydantic, and only
+when a function is decorated.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         CallAsked,
         CallBegan,
         CallEnded,
+        CallStarted,
         CallTold,
         LimitReached,
         TurnBegan,
@@ -32,6 +33,7 @@ __all__ = [
     "CallAsked",
     "CallBegan",
     "CallEnded",
+    "CallStarted",
     "CallTold",
     "LimitReached",
     "Tool",

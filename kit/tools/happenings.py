@@ -4,6 +4,7 @@
       (events)       what it says, as `kit.gateway.events` has it
     CallBegan        it calls a function; the arguments are checked
       CallAsked      a person or a function is asked whether it may run
+      CallStarted    it runs from now on: it may take effect
       CallTold       what the function itself tells while it runs, such as a search
     CallEnded        with its output, or why it did not run
     LimitReached     no more calls are carried out: one last turn without tools
@@ -26,6 +27,7 @@ __all__ = [
     "CallAsked",
     "CallBegan",
     "CallEnded",
+    "CallStarted",
     "CallTold",
     "Errand",
     "Happening",
@@ -59,6 +61,13 @@ class CallAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallStarted:
+    """It runs from now on; whoever had to say yes has."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class CallTold:
     """News of a call that runs; `what` is the tool's own, for research a `RunEvent`."""
 
@@ -83,10 +92,19 @@ class Errand:
 
     A plain function may hold a database connection of that thread or draw a figure there, `input`
     works only there, and a stop (■) reaches only what runs there.
+
+    call: what it carries out, None for a question; begins: called just before `act`.
     """
 
-    def __init__(self, act: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        act: Callable[[], Any],
+        call: ToolCall | None = None,
+        begins: Callable[[], object] = lambda: None,
+    ) -> None:
         self._act = act
+        self.call = call
+        self.begins = begins
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[tuple[Any, BaseException | None]] = self._loop.create_future()
 
@@ -94,6 +112,7 @@ class Errand:
         """Do it, here and now, if anybody waits for it still. Raises nothing but a stop."""
         if self._done.done():
             return
+        self.begins()
         try:
             outcome = self._act(), None
         except KeyboardInterrupt:  # `Interrupted` is an Exception too
@@ -114,5 +133,15 @@ class Errand:
             self._done.set_result(outcome)
 
 
-Happening = Event | TurnBegan | CallBegan | CallAsked | CallTold | CallEnded | LimitReached | Errand
+Happening = (
+    Event
+    | TurnBegan
+    | CallBegan
+    | CallAsked
+    | CallStarted
+    | CallTold
+    | CallEnded
+    | LimitReached
+    | Errand
+)
 Tell = Callable[[Happening], None]

@@ -18,7 +18,7 @@ from kit import errors
 from kit.gateway.answer import ToolCall
 from kit.gateway.events import Wire
 from kit.tools.apart import LeftBehind, apart
-from kit.tools.happenings import CallAsked, CallTold, Errand, Tell
+from kit.tools.happenings import CallAsked, CallStarted, CallTold, Errand, Tell
 from kit.tools.outputs import error_output, exception_output, result_output
 from kit.tools.schema import Tool
 
@@ -47,6 +47,11 @@ class Ongoing:
         self._tell = tell
         self._keep = keep
 
+    def starts(self) -> None:
+        """Tell that it runs from now on, whatever becomes of it."""
+        self._keep_with(started=True)
+        self._tell(CallStarted(self.call))
+
     def begun(self, run: Any) -> None:
         """Note a research run as soon as there is one: a stop must not lose it."""
         self._keep_with(run=run)
@@ -64,8 +69,16 @@ class Ongoing:
         self._tell(CallTold(self.call, what))
 
     async def here(self, act: Callable[[], Any]) -> Any:
-        """What `act` gives in the caller's own thread."""
-        errand = Errand(act)
+        """What `act` gives in the caller's own thread: a question."""
+        return await self._carried_out(Errand(act))
+
+    async def run_here(self, act: Callable[[], Any]) -> Any:
+        """The same of the call itself, which starts when that thread gets to it."""
+        self._tell(CallStarted(dataclasses.replace(self.call, started=True)))
+        begins = functools.partial(self._keep_with, started=True)
+        return await self._carried_out(Errand(act, self.call, begins))
+
+    async def _carried_out(self, errand: Errand) -> Any:
         self._tell(errand)
         return await errand.outcome()
 
@@ -151,10 +164,12 @@ class Function:
     async def run(self, arguments: dict[str, Any], ongoing: Ongoing) -> Outcome:
         call = functools.partial(self._tool.function, **arguments)
         if not self._tool.is_async:
-            given = await ongoing.here(lambda: _called(call))
+            given = await ongoing.run_here(lambda: _called(call))
             if isinstance(given, Outcome):
                 return given
             call = functools.partial(_itself, given)  # it handed out something to await
+        else:
+            ongoing.starts()
         try:
             return await apart(functools.partial(_awaited, call), self._seconds, ongoing.going_on)
         except LeftBehind:

@@ -163,7 +163,7 @@ def test_the_call_that_started_research_is_the_telling_one() -> None:
 def test_a_call_shows_how_its_output_begins_without_keys_and_on_one_line() -> None:
     assert repr(ToolCall("clock", "{}", "a", "12:00")) == (
         "ToolCall(name='clock', arguments='{}', call_id='a', output='12:00', error=None, "
-        "seconds=None, cost=None, run=None, note='')"
+        "seconds=None, cost=None, run=None, note='', started=False)"
     )
     long = repr(ToolCall("f", "{}", "a", "x" * 1_000_000))
     assert f"output='{'x' * 59}…', error" in long
