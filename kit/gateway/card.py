@@ -41,7 +41,9 @@ _BOX = (
     "border-radius:4px;padding:6px 12px;margin:4px 0"
 )
 _QUIET = "opacity:.75"
-_COLOURS = {"completed": "#2e7d32", "failed": "#c62828", "cancelled": "#757575"}
+_COLOURS = {
+    **{"completed": "#2e7d32", "failed": "#c62828", "cancelled": "#757575", "waiting": "#757575"},
+}
 _AT_WORK = "#1565c0"
 _KINDS = ("text/plain", "text/markdown", "text/html")
 
@@ -60,8 +62,6 @@ class Card:
 
 def call_card(call: ToolCall) -> Card:
     """A function call, as far as it has come."""
-    failed = call.error is not None
-    ended = call.seconds is not None
     said = _first_line(call.output) if call.run is None else ""
     seconds = call.seconds or 0.0
     facts = [
@@ -71,9 +71,16 @@ def call_card(call: ToolCall) -> Card:
     ]
     line = " · ".join(fact for fact in facts if fact)
     again = f"kit.run({call.run.id!r}) finds it again." if call.run is not None else ""
-    status = "failed" if failed else "completed" if ended else "running"
     lines = tuple(one for one in (line, again) if one)
-    return Card(call.name, told_arguments(call.arguments), lines, status)
+    return Card(call.name, told_arguments(call.arguments), lines, _status(call))
+
+
+def _status(call: ToolCall) -> str:
+    if call.error is not None:
+        return "failed"
+    if call.seconds is not None:
+        return "completed"
+    return "running" if call.started else "waiting"
 
 
 def bundle_of_card(card: Card) -> Bundle:

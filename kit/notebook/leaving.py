@@ -1,7 +1,7 @@
 """What is left of a cell that was stopped, or that broke off: the answer so far, and what to say.
 
-Rule: nothing that had arrived is lost, nothing is called running that is not, and research that a
-model had started goes on: the error says how to find it.
+Rule: nothing that had arrived is lost, nothing is called running that is not, what had begun may
+have taken effect, and research that a model had started goes on: the error says how to find it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,12 @@ def _left(call: Any, why: str) -> Any:
         return call
     if call.run is not None:
         return dataclasses.replace(call, note="goes on without this cell")
+    if not call.started:
+        return dataclasses.replace(call, error="not_carried_out", output="it did not begin")
     if call.name == "deep_research":  # its answer had not come: nobody knows
         return dataclasses.replace(call, note="it may have begun: kit.runs() shows it")
-    return dataclasses.replace(call, error="not_carried_out", output=why)
+    said = f"{why} while it ran; it may have taken effect"
+    return dataclasses.replace(call, error="interrupted", output=said)
 
 
 def interrupted(partial: Any, places: Sequence[str], *, whole: bool) -> Interrupted:
@@ -47,8 +50,7 @@ def interrupted(partial: Any, places: Sequence[str], *, whole: bool) -> Interrup
     elif whole:
         error = Interrupted(f"Stopped while it was shown; the whole answer is in {where}.")
     elif any(call.seconds is None for call in partial.tool_calls):
-        names = ", ".join(call.name for call in partial.tool_calls if call.seconds is None)
-        error = Interrupted(f"Stopped while {plain(names)} ran. What had arrived is in {where}.")
+        error = Interrupted(f"{_reached(partial.tool_calls)} What had arrived is in {where}.")
     else:
         error = Interrupted(
             f"Stopped; the request is closed. What had arrived "
@@ -61,3 +63,20 @@ def interrupted(partial: Any, places: Sequence[str], *, whole: bool) -> Interrup
         error = Interrupted(f"{error}\n{told}")
     error.answer = partial
     return error
+
+
+def _reached(calls: Sequence[Any]) -> str:
+    """How far the calls had come that have not ended."""
+    pending = [call for call in calls if call.seconds is None]
+    begun = [call for call in pending if call.started]
+    unbegun = _names([call for call in pending if not call.started])
+    if not begun:
+        return f"Stopped before {unbegun} began."
+    told = f"Stopped while {_names(begun)} ran"
+    if unseen := [call for call in begun if call.error]:
+        told += f"; {'it' if unseen == begun else _names(unseen)} may have taken effect"
+    return f"{told}. {unbegun} did not begin." if unbegun else f"{told}."
+
+
+def _names(calls: Sequence[Any]) -> str:
+    return plain(", ".join(call.name for call in calls))

@@ -262,7 +262,7 @@ class TerminalScreen(NoScreen):
             said = card.status
             if place == len(self._told):
                 self._told.append("")
-            if said != self._told[place]:
+            if said not in ("waiting", self._told[place]):
                 self._told[place] = said
                 self._write(f"{plain(bundle_of_card(card)['text/plain'])}\n")
 

@@ -100,7 +100,8 @@ def test_a_card_says_what_was_called_and_what_came_of_it(call: ToolCall, says: s
 @pytest.mark.parametrize(
     ("call", "status"),
     [
-        (made(), "running"),
+        (made(), "waiting"),
+        (made(started=True), "running"),
         (made(seconds=1.0), "completed"),
         (made(seconds=1.0, error="limit"), "failed"),
     ],
