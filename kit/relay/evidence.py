@@ -13,13 +13,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from kit.clean_reading import tidy
 from kit.gateway.answer import answer_of
 from kit.gateway.events import Wire, objects
-from kit.relay.report_links import LONGEST_ADDRESS, links_in, links_in_text, page_key
+from kit.relay.report_links import (
+    LONGEST_ADDRESS,
+    Link,
+    links_in,
+    links_in_text,
+    page_key,
+    without_particle,
+)
 
 __all__ = [
     "CheckedLink",
@@ -142,12 +149,23 @@ def checked(report: str, evidence: Evidence) -> tuple[CheckedLink, ...]:
         number = cited[key].number if key in cited else None
         return CheckedLink(url, label, line, "opened" if key in opened else found, number)
 
-    links = [(page_key(link.url), link) for link in links_in(report)]
+    links = [_as_seen(link, opened | searched) for link in links_in(report)]
     shown = {key for key, _ in links}
     return (
         *(check(key, link.url, link.label, link.line) for key, link in links),
         *(check(key, one.url, one.title, 0) for key, one in cited.items() if key not in shown),
     )
+
+
+def _as_seen(link: Link, seen: set[str]) -> tuple[str, Link]:
+    """The link with the key of its page: without the Korean particle behind it, where the run saw
+    that page and not the longer one."""
+    key = page_key(link.url)
+    if link.bare and key not in seen:
+        for address in without_particle(link.url):
+            if (shorter := page_key(address)) in seen:
+                return shorter, replace(link, url=address)
+    return key, link
 
 
 def _hear(seen: _Seen, events: Iterable[Any]) -> None:
@@ -213,6 +231,8 @@ class _Seen:
         if action.get("type") not in ("open_page", "find_in_page"):
             listed = [*objects(action.get("sources")), *_results(item)]
             self.lists_sources |= self._find(one.get("url") for one in listed)
+            names_none = not isinstance(action.get("sources"), list) and not listed
+            self.hides |= names_none and item.get("status") != "failed"
         elif item.get("status") in (None, "completed"):
             self.open(action.get("url"))
         elif address := self._address(action.get("url")):

@@ -6,10 +6,12 @@ words are words, also where they spell an address. In a report that is JSON, all
 is too much to be read as Markdown is searched as plain text, so nothing gets lost.
 
 Where a bare address ends is a guess, and this one: at a space, a quotation mark, a bracket that it
-did not open, or Korean or Chinese punctuation; before commas and stops at its end; and before a
-Korean particle right behind a Latin letter, digit or bracket (`…/x에서`). Behind `/`, `=`, `-` and
-the like, Hangul is the address's own (`/wiki/짜장면`), except for a particle behind the host, or
-one that is no name behind a later `/`. A particle behind Hangul cannot be told from it, and stays.
+did not open, a square one that names no field of its query (`…/x[1]`), or Korean or Chinese
+punctuation; before commas and stops at its end; and before a Korean particle right behind a Latin
+letter, digit or bracket (`…/x에서`). Behind `/`, `=`, `-` and the like, Hangul is the address's own
+(`/wiki/짜장면`), except for a particle behind the host, or one that is no name behind a later `/`. A
+particle behind Hangul cannot be told from it, and stays: who knows the pages has
+`without_particle`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,14 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-__all__ = ["LONGEST_ADDRESS", "Link", "links_in", "links_in_text", "page_key"]
+__all__ = [
+    "LONGEST_ADDRESS",
+    "Link",
+    "links_in",
+    "links_in_text",
+    "page_key",
+    "without_particle",
+]
 
 MOST_LINKS = 10_000
 LONGEST_REPORT = 4_000_000  # characters that are looked at
@@ -45,12 +54,14 @@ class Link:
     """One address at one place of a report.
 
     `label` is what the report calls it: a link's words, in JSON the title before it; "" where it
-    stands bare. `line` counts from 1, the line where the link begins.
+    stands bare. `line` counts from 1, the line where the link begins. `bare`: where it ends is a
+    guess, since nothing marks it.
     """
 
     url: str
     label: str
     line: int
+    bare: bool = field(default=False, compare=False)
 
 
 def links_in(report: str) -> tuple[Link, ...]:
@@ -82,6 +93,7 @@ _PARTICLE = (
     "(?:는|은|도|만|의|를|을|고)?|은|는|이|가|을|를|의|도|만|나|이나|랑|이랑|며|이며|고|이고"
     "|처럼|보다|마다|조차|밖에|뿐|등|이다|입니다|임|참조|참고)$"
 )
+LONGEST_PARTICLE = 6
 _NO_NAME = "에서|에는|에게|으로|까지|부터|입니다"  # unlike 가, 에도 and 로고, which are pages
 _PARTICLE_BEHIND = re.compile(
     rf"(?i)(^https?://[^/?#]+/|(?<=[a-z0-9)\]*])|(?<=/)(?={_NO_NAME})){_PARTICLE}"
@@ -95,7 +107,7 @@ def links_in_text(text: str, line: int = 1) -> Iterator[Link]:
         line += text.count("\n", place, match.start())
         address = _address_at(_BODY.match(text, match.start()))
         if address:
-            yield Link(address, "", line)
+            yield Link(address, "", line, bare=True)
         place = match.start() + (len(address) or len(match[0]))
 
 
@@ -104,12 +116,32 @@ def _address_at(match: re.Match[str] | None) -> str:
     address = match.group() if match else ""
     if len(address) > LONGEST_ADDRESS:
         return address
-    address = _before_closing(address)
+    address = _before_closing(_before_mark(address))
     if host := _HOST.match(address):
         address = host[1]
     while (shorter := _PARTICLE_BEHIND.sub(r"\1", address.rstrip(_ENDS))) != address:
         address = shorter
     return address if _START.match(address) else ""
+
+
+def without_particle(address: str) -> Iterator[str]:
+    """What a bare address may be, where Hangul at its end is a particle; the longest first."""
+    for length in range(1, LONGEST_PARTICLE + 1):
+        shorter = address[:-length]
+        if "가" <= shorter[-1:] <= "힣" and re.fullmatch(_PARTICLE, address[-length:]):
+            yield shorter
+
+
+# What stands in square brackets behind an address is the number of a source, or a link's words.
+_MARK = re.compile(r"(?<!\\)\[(?![\w.%-]*\](?:\[[\w.%-]*\])*=)")
+_TO_HOST = re.compile(r"(?i)https?://(?:[^/?#\[]*@)?(?:\[[^\]]*\])?[^/?#\[]*")
+
+
+def _before_mark(address: str) -> str:
+    """What is before the first square bracket behind the host that names no field (`?a[]=1`)."""
+    host = _TO_HOST.match(address)
+    mark = _MARK.search(address, host.end()) if host else None
+    return address[: mark.start()] if mark else address
 
 
 def _before_closing(address: str) -> str:
@@ -142,7 +174,7 @@ def _links_of_json(text: str) -> Iterator[Link]:
         else:
             value = tidy(str(json.loads(f'"{piece[1]}"', strict=False)))
             line, done = line + text.count("\n", done, piece.start()), piece.start()
-            yield from (Link(link.url, title, line) for link in links_in_text(value))
+            yield from (replace(link, label=title, line=line) for link in links_in_text(value))
             title = _label(value) if key in ("title", "name", "heading") else title
 
 

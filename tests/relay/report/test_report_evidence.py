@@ -135,7 +135,11 @@ ITEMS: list[tuple[str, list[Any], str]] = [
     ("no sources reported", [call(type="search", query="q"), page(OPENED)], "unknown"),
     ("empty sources", [search(), page(OPENED)], "unknown"),
     ("sources without an address", [call(type="search", sources=NO_ADDRESSES)], "unknown"),
-    ("some searches report", [search(), search(FOUND), call()], "never seen"),
+    ("some searches find nothing", [search(), search(FOUND)], "never seen"),
+    ("some searches report", [search(FOUND), call(type="search", query="q")], "unknown"),
+    ("the same the other way", [call(type="search", query="q"), search(FOUND)], "unknown"),
+    ("a search that failed", [search(FOUND), call("failed", type="search")], "never seen"),
+    ("a call of no kind", [search(FOUND), call()], "unknown"),
     ("a page without an address", [page(None)], "unknown"),
     ("a page without an address, among sources", [search(FOUND), page(None)], "never seen"),
     ("an action of another type", [{"type": "web_search_call", "action": "search"}], "unknown"),
@@ -190,6 +194,38 @@ def test_each_link_is_checked_where_it_stands() -> None:
         CheckedLink(FOUND, "", 3, "searched", None),
         CheckedLink(FOUND, "", 4, "searched", None),
     )
+
+
+PAGE = "https://ko.example/wiki/짜장면"
+
+
+@pytest.mark.parametrize(
+    ("written", "verdict", "url"),
+    [
+        (f"{PAGE}의 기원", "searched", PAGE),
+        (f"{PAGE}에서는 다르다", "searched", PAGE),
+        (f"{PAGE} 참고", "searched", PAGE),
+        ("https://ko.example/wiki/짬뽕의 기원", "never seen", "https://ko.example/wiki/짬뽕의"),
+        (f"[기원]({PAGE}의)", "never seen", f"{PAGE}의"),
+        (f"<{PAGE}의>", "never seen", f"{PAGE}의"),
+        (f'{{"title": "기원", "text": "{PAGE}의 기원"}}', "searched", PAGE),
+    ],
+)
+def test_a_particle_behind_a_page_that_was_seen_is_not_of_its_address(
+    written: str, verdict: str, url: str
+) -> None:
+    (link,) = checked(written, evidence_of(response(search(PAGE))))
+    assert (link.verdict, link.url) == (verdict, url)
+
+
+def test_a_page_whose_name_ends_like_a_particle_is_itself() -> None:
+    (link,) = checked(f"{PAGE}의", evidence_of(response(search(PAGE), page(f"{PAGE}의"))))
+    assert (link.verdict, link.url) == ("opened", f"{PAGE}의")
+
+
+def test_a_citation_that_a_particle_follows_is_not_told_twice() -> None:
+    evidence = evidence_of(response(search(PAGE), message("", (PAGE, "P"))))
+    assert checked(f"{PAGE}의 기원", evidence) == (CheckedLink(PAGE, "", 1, "searched", 1),)
 
 
 def test_a_citation_that_is_no_link_in_the_text_is_checked_too() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kit.relay.report_links import Link, links_in, page_key
+from kit.relay.report_links import Link, links_in, page_key, without_particle
 from tests.growth import assert_cheap
 
 pytestmark = pytest.mark.once
@@ -110,6 +110,13 @@ ENDS = [
     ("https://a.example/A_(b)", "https://a.example/A_(b)"),
     ("(https://a.example/A_(b))", "https://a.example/A_(b)"),
     ("https://a.example/?a[]=1", "https://a.example/?a[]=1"),
+    ("https://a.example/?f[b][c-d]=1&x=2", "https://a.example/?f[b][c-d]=1&x=2"),
+    ("https://a.example/x[1]", "https://a.example/x"),
+    ("https://a.example/x[1][2].", "https://a.example/x"),
+    (r"https://a.example/x\[1\]", "https://a.example/x"),
+    ("https://a.example/?a=1[2]", "https://a.example/?a=1"),
+    ("https://a.example/x[링크]", "https://a.example/x"),
+    ("https://a.example[1]", "https://a.example"),
     ("**https://a.example/x**", "https://a.example/x"),
     ("*https://a.example/x*", "https://a.example/x"),
     ('"https://a.example/x"', "https://a.example/x"),
@@ -162,6 +169,30 @@ ENDS = [
 @pytest.mark.parametrize(("written", "meant"), ENDS)
 def test_prose_behind_a_bare_address_is_not_of_it(written: str, meant: str) -> None:
     assert urls(f"text {written}") == [meant]
+
+
+def test_a_link_right_behind_a_bare_address_is_a_link() -> None:
+    assert links_in("https://a.example/x[2](https://b.example/y) [3]") == (
+        Link("https://a.example/x", "", 1),
+        Link("https://b.example/y", "2", 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "shorter"),
+    [
+        ("https://ko.example/wiki/짜장면의", ["https://ko.example/wiki/짜장면"]),
+        ("https://ko.example/뉴스/기사와", ["https://ko.example/뉴스/기사"]),
+        ("https://ko.example/나라의", ["https://ko.example/나라", "https://ko.example/나"]),
+        ("https://ko.example/면에서는", ["https://ko.example/면에서", "https://ko.example/면"]),
+        ("https://ko.example/wiki/짜장면", []),
+        ("https://ko.example/wiki/의", []),
+        ("https://a.example/x", []),
+        ("", []),
+    ],
+)
+def test_an_address_without_what_may_be_a_particle(address: str, shorter: list[str]) -> None:
+    assert [*without_particle(address)] == shorter
 
 
 def test_two_addresses_with_a_comma_are_two() -> None:
