@@ -8,9 +8,9 @@ is too much to be read as Markdown is searched as plain text, so nothing gets lo
 Where a bare address ends is a guess, and this one: at a space, a quotation mark, a bracket that it
 did not open, a square one that names no field of its query (`…/x[1]`), or Korean or Chinese
 punctuation; before commas and stops at its end; and before a Korean particle right behind a Latin
-letter, digit or bracket (`…/x에서`). Behind `/`, `=`, `-` and the like, Hangul is the address's own
-(`/wiki/짜장면`), except for a particle behind the host, or one that is no name behind a later `/`. A
-particle behind Hangul cannot be told from it, and stays: who knows the pages has
+letter, digit or bracket (`…/x에서`). Behind `/`, `=`, `-` and the like, Hangul is the address's
+own (`/wiki/짜장면`), except for a particle behind the host, or one that is no name behind a later
+`/`. A particle behind Hangul cannot be told from it, and stays: who knows the pages has
 `without_particle`.
 """
 
