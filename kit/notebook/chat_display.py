@@ -58,7 +58,7 @@ def kept_bundle(turns: list[Turn]) -> dict[str, str]:
 @lru_cache(maxsize=MOST_KEPT)
 def _html_of(turn: Turn) -> str:
     attached = f" (with {', '.join(turn.attached)})" if turn.attached else ""
-    asked = html.escape(plain(turn.prompt) + attached).replace("\n", "<br>")
+    asked = html.escape(plain(turn.prompt + attached)).replace("\n", "<br>")
     said = (
         bundle_of_turn(turn).get("text/html")
         or f"<p>({html.escape(plain(turn.problem or turn.state))})</p>"

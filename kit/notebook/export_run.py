@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import InputError
-from kit.gateway.card import printable
 from kit.relay.report import one_line, source_link
 from kit.relay.run import Run
 
@@ -38,7 +37,7 @@ def export_notebook(run: Run, folder: Path) -> Path:
 def notebook_of(run: Run) -> dict[str, Any]:
     """The notebook as nbformat 4.5 has it; its text is cleaned."""
     report = run.to_markdown()
-    question = one_line(printable(run.question), LONGEST_TITLE)
+    question = one_line(run.question, LONGEST_TITLE)
     cells = [
         _cell("question", "markdown", f"# {question}"),
         _cell("load", "code", "import kit\n\n%load_ext kit"),

@@ -17,9 +17,11 @@ from typing import Any
 
 from kit.clean import clean_html, clean_markdown
 from kit.clean_reading import web_address
+from kit.clean_terminal import unsteered
 from kit.clean_writing import in_a_fence
 from kit.errors import InputError
 from kit.gateway.answer import Answer, Citation, answer_of
+from kit.gateway.card import printable
 from kit.gateway.json_text import read_json
 from kit.relay.glance import Glance, money
 from kit.relay.view import RunEvent, View
@@ -85,7 +87,8 @@ def markdown_of(question: str, answer: Answer, run: str) -> str:
     somebody will open it where HTML in it runs and pictures are fetched."""
     text, status = answer.text.strip(), answer.status.replace("_", " ")
     is_json = isinstance(_json_in(text), dict | list)
-    body = "\n".join(in_a_fence(text, "json")) if is_json else clean_markdown(text).strip()
+    plain = "\n".join(in_a_fence(unsteered(text), "json")) if is_json else ""
+    body = plain or clean_markdown(text).strip()
     origin = (
         f"Question: {one_line(question, LONGEST_QUESTION)}" if question else "",
         "" if status == "completed" else f"Status: {one_line(status, LONGEST_NAME)}",
@@ -127,7 +130,7 @@ def _json_in(text: str) -> Any:
 
 def one_line(text: str, longest: int) -> str:
     """One line of text as Markdown that shows it: titles are the web's, names a gateway's."""
-    words = " ".join(text.split())[:longest]
+    words = printable(text)[:longest]
     return "".join("\\" + one if one in "[]\\`*_<>" else one for one in words)
 
 
@@ -156,7 +159,7 @@ def _content(file: Path, markdown: str, facts: dict[str, Any]) -> str:
         case ".md":
             return markdown
         case ".html":
-            title = html.escape(str(facts.get("question") or "Report")[:200])
+            title = html.escape(printable(str(facts.get("question") or "Report"))[:200])
             head = f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n'
             style = "<style>body{max-width:46em;margin:2em auto;font:16px/1.5 sans-serif}</style>"
             return f"{head}{style}\n{clean_html(markdown)}\n"
