@@ -15,12 +15,17 @@ from kit.notebook.render import plain
 
 __all__ = ["interrupted", "unfinished"]
 
+GOES_ON = "it goes on in the background; what it does cannot be stopped"
 
-def unfinished(partial: Any, why: str) -> Any:
-    """The partial answer, no longer in progress: nothing more will come."""
+
+def unfinished(partial: Any, why: str, left_behind: str | None = None) -> Any:
+    """The partial answer, no longer in progress: nothing more will come.
+
+    left_behind: the id of a call whose function could not be stopped.
+    """
     if partial is None:
         return None
-    calls = tuple(_left(call, why) for call in partial.tool_calls)
+    calls = tuple(_left(call, why, left_behind) for call in partial.tool_calls)
     if calls != partial.tool_calls:
         partial = dataclasses.replace(partial, tool_calls=calls)
     if partial.status not in ("queued", "in_progress"):
@@ -28,7 +33,7 @@ def unfinished(partial: Any, why: str) -> Any:
     return dataclasses.replace(partial, status="incomplete", incomplete=why)
 
 
-def _left(call: Any, why: str) -> Any:
+def _left(call: Any, why: str, left_behind: str | None) -> Any:
     """A call that had not ended; research goes on without the cell."""
     if call.seconds is not None:
         return call
@@ -38,6 +43,8 @@ def _left(call: Any, why: str) -> Any:
         return dataclasses.replace(call, error="not_carried_out", output="it did not begin")
     if call.name == "deep_research":  # its answer had not come: nobody knows
         return dataclasses.replace(call, note="it may have begun: kit.runs() shows it")
+    if call.call_id == left_behind:
+        return dataclasses.replace(call, note=GOES_ON)
     said = f"{why} while it ran; it may have taken effect"
     return dataclasses.replace(call, error="interrupted", output=said)
 
