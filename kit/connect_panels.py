@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from kit import connect
 from kit.blocking import run as wait_for
-from kit.connect_desk import book_of, is_free, told_cost
+from kit.connect_desk import book_of, is_free, quote, told_cost
 from kit.gateway.card import printable
 from kit.relay.book import Entry
 from kit.relay.clarifying import brief_of, questions_about
+from kit.relay.research_tool import research_arguments
 from kit.settings_relay import load_relay
 
-__all__ = ["answered", "ended_entries", "left_open", "price_of"]
+__all__ = ["answered", "asked_before", "ended_entries", "left_open", "price_of"]
 
 MOST_OFFERED = 100
 
@@ -31,6 +32,19 @@ def price_of(model: str | None = None) -> str:
     arguments = {"model": model} if model else {}
     cost = wait_for(told_cost, client.inner, arguments, known=relay.base_url is None)
     return f"Start is a yes to what it costs at {where}. {cost}"
+
+
+def asked_before(arguments: str) -> str:
+    """What to ask before a run that a model wants to start, its cost in it; "" where it is free.
+
+    arguments: as the model wrote them. Raises InputError where they are none.
+    """
+    client = connect.client()
+    relay = load_relay(user_data=client.inner.settings.user_data)
+    if is_free(client.endpoint, relay):
+        return ""
+    wanted = research_arguments(arguments, None).document()
+    return wait_for(quote, client.inner, wanted, known=relay.base_url is None)
 
 
 def left_open(question: str) -> list[str]:

@@ -1,7 +1,8 @@
 """One turn of the chat panel: what is sent, and following the answer in a thread of its own.
 
 Rule: the page is told as it comes, and whatever ends it, what had arrived is kept. Functions that
-a model calls run in this thread; a call that costs money waits for a yes in the panel.
+a model calls run beside this thread, so that a Stop is heard; who has to say yes is asked in the
+panel.
 """
 
 from __future__ import annotations
@@ -112,22 +113,37 @@ class TurnScreen:
         self._due = now + max(PAUSE, 2 * (now - began))
 
 
-def answer_turn(client: Any, request: Request, screen: TurnScreen, ask: Any) -> Outcome:
-    """Send it, follow it, and say what came of it. Raises nothing that a gateway could cause."""
-    from kit.tools.consent import AskHere
+def answer_turn(client: Any, request: Request, screen: TurnScreen, approve: Any) -> Outcome:
+    """Send it, follow it, and say what came of it. Raises nothing that a gateway could cause.
 
-    open_stream = client.stream_tools if request.works else client.stream
-    work = {"approve": AskHere(ask)} if request.works else {}
+    approve: who says yes to calls, as `kit.tools.consent` has it.
+    """
     stream: Any = None
     try:
-        with open_stream(request.items, api=request.api, **request.options, **work) as stream:
+        with _opened(client, request, approve) as stream:
             follow(stream, _progress(request.works), screen)
             return Outcome("completed", stream.answer)
     except KeyboardInterrupt:
-        return Outcome("stopped", _kept(unfinished(stream.partial if stream else None, "stopped")))
+        partial, left_behind = (stream.partial, _left_behind(stream)) if stream else (None, None)
+        return Outcome("stopped", _kept(unfinished(partial, "stopped", left_behind)))
     except KitError as error:
         partial = unfinished(error.answer or (stream.partial if stream else None), "broken off")
         return Outcome("failed", _kept(partial), str(error))
+
+
+def _opened(client: Any, request: Request, approve: Any) -> Any:
+    if not request.works:
+        return client.stream(request.items, api=request.api, **request.options)
+    from kit.notebook.chat_functions import AbandonableStream
+
+    opened = client.inner.stream_tools(
+        request.items, api=request.api, approve=approve, **request.options
+    )
+    return AbandonableStream(opened)
+
+
+def _left_behind(stream: Any) -> str | None:
+    return getattr(stream, "left_behind", None)
 
 
 def _kept(partial: Any) -> Any:

@@ -1,38 +1,66 @@
-"""A yes from the panel before a call that costs money.
+"""A yes from the panel before a call: who has to give it, and how it is asked.
 
-Rule: an answer counts for the question that it names, once, and a stop is a no: nothing that was
-pressed for one question is taken for the next.
+Rule: what `%config KitMagics.approve` says holds here too. An answer counts for the question that
+it names, once, and a stop is a no: nothing that was pressed for one question is taken for the next.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from kit.notebook.chat_page import consent
 
-__all__ = ["Consent"]
+__all__ = ["Consent", "approval"]
 
 CONSENT_SECONDS = 1_800.0
 
 
-class Consent:
-    """Asks one question at a time. `question`: what is asked now, for the page; None for nothing.
+def approval(consent: Consent) -> Any:
+    """Who says yes in this turn: as `%config KitMagics.approve` stands now, `ask` asking here."""
+    from kit.tools.consent import AskHere
 
-    changed: called when that has changed.
+    approve = _configured()
+    if approve in ("always", "never"):
+        return approve
+    if approve == "ask":
+        return lambda call: consent.ask(call, _cost_of(call))
+    return AskHere(consent.ask)
+
+
+def _configured() -> str:
+    from IPython.core.getipython import get_ipython
+
+    shell: Any = get_ipython()
+    magics = shell.magics_manager.registry.get("KitMagics") if shell is not None else None
+    return magics.approve if magics is not None else "paid"
+
+
+def _cost_of(call: Any) -> str:
+    """What is asked before a run that costs money; "" for any other call."""
+    if call.name != "deep_research":
+        return ""
+    from kit.connect_panels import asked_before
+
+    return asked_before(call.arguments)
+
+
+class Consent:
+    """Asks for one turn, one question at a time. `question`: what is asked now, for the page; None
+    for nothing.
+
+    changed: called when that has changed; numbers: of its questions, none of which comes again.
+    A turn that was left has been stopped for good: it asks nothing in the next one.
     """
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], numbers: Iterator[int] | None = None) -> None:
         self.question: Mapping[str, Any] | None = None
         self._changed = changed
-        self._number = 0
+        self._numbers = numbers or count(1)
         self._allowed = False
         self._answered = threading.Event()
-        self._stopped = False
-
-    def begin(self) -> None:
-        """Another turn: what was stopped before is over."""
         self._stopped = False
 
     def stop(self) -> None:
@@ -48,12 +76,11 @@ class Consent:
 
     def ask(self, call: Any, paid: str) -> bool:
         """Ask in the panel, and wait for what is pressed there."""
-        self._number += 1
         self._allowed = False
         self._answered.clear()
         if self._stopped:  # after the clearing: a stop that comes now ends the waiting
             return False
-        self.question = {"number": self._number, **consent(call, paid)}
+        self.question = {"number": next(self._numbers), **consent(call, paid)}
         self._changed()
         self._answered.wait(CONSENT_SECONDS)
         self.question = None

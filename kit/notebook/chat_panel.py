@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from kit.gateway.card import printable
 from kit.notebook import chat_page
 from kit.notebook.board import Board
 from kit.notebook.chat_asking import TurnScreen, answer_turn, kind_of, request_of
-from kit.notebook.chat_consent import Consent
+from kit.notebook.chat_consent import Consent, approval
 from kit.notebook.chat_file import write_conversation
 from kit.notebook.chat_turns import Turn, Turns, markdown_of_turns
 from kit.notebook.session import current
@@ -58,7 +59,8 @@ class ChatPanel:
         self._board = Board()
         self._running: int | None = None
         self._stop = threading.Event()
-        self._consent = Consent(self._tell_standing)
+        self._questions = count(1)
+        self._consent = Consent(self._tell_standing, self._questions)
         self._told: dict[int, Turn] = {}  # what every page has of each turn
         self._places: list[tuple[Callable[[dict[str, Any]], None], Callable[..., None]]] = []
 
@@ -192,7 +194,7 @@ class ChatPanel:
     def _begin(self, turn: Turn) -> None:
         self._running, self._board = turn.id, Board()
         self._stop.clear()
-        self._consent.begin()
+        self._consent = Consent(self._tell_standing, self._questions)
         self._tell_path()
         self._behind(lambda: self._work(turn))
 
@@ -214,7 +216,7 @@ class ChatPanel:
         request = request_of(turn, history, self.settings, self._variables)
         self._turns.change(turn.id, items=request.items, notes=request.notes)
         screen = TurnScreen(self._tell_live, self._stop.is_set)
-        outcome = answer_turn(connect.client(), request, screen, self._consent.ask)
+        outcome = answer_turn(connect.client(), request, screen, approval(self._consent))
         return {one: getattr(outcome, one) for one in ("state", "answer", "problem")}
 
     def _end(self, turn: Turn, changes: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas
@@ -268,7 +269,6 @@ def test_a_stop_before_the_question_is_a_no() -> None:
     from kit.notebook.chat_consent import Consent
 
     consent = Consent(lambda: None)
-    consent.begin()
     consent.stop()
     assert consent.ask(ToolCall("deep_research", "{}", "c1"), "It costs.") is False
 
@@ -291,6 +291,162 @@ def test_a_function_that_leaves_the_process_leaves_the_panel_usable(page: Page) 
         assert page.ask("Reply with exactly: OK")["text"] == "OK"
     finally:
         forget("total_sales")
+
+
+@pytest.fixture
+def sales() -> Iterator[list[str]]:
+    """A function that the model may call, and the threads it ran in."""
+    ran: list[str] = []
+
+    @kit.tool
+    def total_sales(region: str) -> int:
+        """The total sales of a region.
+
+        Args:
+            region: the region
+        """
+        ran.append(threading.current_thread().name)
+        return 120
+
+    yield ran
+    forget("total_sales")
+
+
+@pytest.fixture
+def configured() -> Iterator[Callable[[str], None]]:
+    """`%config KitMagics.approve = …` in a shell of this process."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    from kit.notebook.magics import KitMagics
+
+    module = ModuleType("a_notebook")  # or it would be the __main__ of the tests
+    config = Config(HistoryManager={"enabled": False})
+    shell = InteractiveShell.instance(config=config, user_module=module)
+    magics = KitMagics(shell)
+    shell.register_magics(magics)
+    yield lambda approve: setattr(magics, "approve", approve)
+    InteractiveShell.clear_instance()
+
+
+SALES = "What were the total sales in the region north?"
+
+
+@pytest.mark.parametrize(
+    ("approve", "answers", "error"),
+    [
+        ("paid", [], None),
+        ("always", [], None),
+        ("never", [], "declined"),
+        ("ask", [True], None),
+        ("ask", [False], "declined"),
+    ],
+)
+def test_who_says_yes_is_as_it_is_configured_for_cells(
+    page: Page,
+    sales: list[str],
+    configured: Callable[[str], None],
+    approve: str,
+    answers: list[bool],
+    error: str | None,
+) -> None:
+    configured(approve)
+    page.say("set", tools=True)
+    page.say("ask", text=SALES)
+    for yes in answers:
+        page.wait(lambda: page.latest("consent") is not None)
+        assert page.latest("consent")["name"] == "total_sales"
+        page.say("consent", number=page.latest("consent")["number"], yes=yes)
+    page.wait()
+    (call,) = page.panel.answer.tool_calls
+    assert call.error == error
+    assert len(sales) == (error is None)
+    assert any(one.get("consent") for one in page.heard) == bool(answers)
+
+
+@pytest.mark.parametrize("costs", [True, False])
+def test_where_every_call_is_asked_for_research_says_what_it_costs(
+    page: Page,
+    configured: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    costs: bool,
+) -> None:
+    served = serve_in_thread(open_sandbox(pace=0.0))
+    if costs:
+        monkeypatch.setenv("LITELLM_BASE_URL", served.url)
+        monkeypatch.setenv("LITELLM_MODEL", "sandbox")
+        monkeypatch.setenv("LITELLM_RESEARCH_MODEL", "sandbox-research")
+    configured("ask")
+    page.say("set", tools=True)
+    page.say("ask", text="짜장면의 역사와 기원에 대해 상세히 조사해줘")
+    page.wait(lambda: page.latest("consent") is not None)
+    asked = page.latest("consent")
+    assert ("What it costs is not known" in asked["paid"]) == costs
+    page.say("consent", number=asked["number"], yes=False)
+    page.wait()
+    served.stop()
+
+
+class Held:
+    """A function that goes on until it is let go, however the conversation ends."""
+
+    def __init__(self) -> None:
+        self.began, self.let_go, self.ended = (threading.Event() for _ in range(3))
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    held = Held()
+
+    @kit.tool
+    def total_sales(region: str) -> int:
+        """The total sales of a region.
+
+        Args:
+            region: the region
+        """
+        held.began.set()
+        held.let_go.wait(300)
+        held.ended.set()
+        return 120
+
+    yield held
+    held.let_go.set()
+    forget("total_sales")
+
+
+def test_a_stop_leaves_a_function_behind_that_cannot_be_stopped(page: Page, held: Held) -> None:
+    page.say("set", tools=True)
+    page.say("ask", text=SALES)
+    page.wait(held.began.is_set)
+    page.say("stop")
+    page.wait(lambda: page.latest("running") is None)
+    assert page.turns[0]["state"] == "stopped" and not held.ended.is_set()
+    (call,) = page.panel.answer.tool_calls
+    assert (call.started, call.error, call.seconds) == (True, None, None)
+    assert "it goes on in the background; what it does cannot be stopped" in page.turns[0]["html"]
+
+
+def test_the_next_question_is_answered_while_it_goes_on_and_nobody_hears_of_it(
+    page: Page, held: Held
+) -> None:
+    page.say("set", tools=True)
+    page.say("ask", text=SALES)
+    page.wait(held.began.is_set)
+    page.say("stop")
+    page.wait(lambda: page.latest("running") is None)
+    page.say("set", tools=False)
+    assert page.ask("Reply with exactly: OK")["text"] == "OK"
+    held.let_go.set()
+    until(held.ended.is_set)
+    until(lambda: not [one for one in threading.enumerate() if one.name == "kit-chat-call"])
+    assert [one["state"] for one in page.turns] == ["stopped", "completed"]
+
+
+def test_functions_of_a_turn_run_in_one_thread(page: Page, sales: list[str]) -> None:
+    page.say("set", tools=True)
+    page.ask(SALES)
+    assert sales == ["kit-chat-call"]
 
 
 def test_stopping_while_a_yes_is_waited_for_is_a_no(
