@@ -38,7 +38,7 @@ ROOMS = (
     ("kit.local",),
     ("kit.connect",),
     ("kit.notebook",),
-    ("kit", "kit.__main__", "relay_lite.__main__"),
+    ("kit", "kit.command", "kit.__main__", "relay_lite.__main__"),
 )
 
 # Inside a room nothing goes in circles; inside these, the order is also this one.

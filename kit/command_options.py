@@ -1,0 +1,101 @@
+"""The line after `python -m kit`, read: words become options, or one line that says what is wrong.
+
+Rule: what does not go together is refused before anybody is asked. An abbreviated option is refused
+too, because a new option could change what it means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from typing import NoReturn
+
+from kit.clean_terminal import complain
+
+__all__ = ["misused", "options_of"]
+
+FORMATS = ("markdown_brief", "markdown_report", "json_outline")
+PROMPT = """what is asked. Text of a file or a pipe on stdin follows it; a pipe has two seconds to
+begin. Without a prompt, or with -, it is what is piped in, however long that takes"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise misused(message)
+
+
+def misused(what: str) -> SystemExit:
+    """The end of a command line that cannot be carried out, once that has been said."""
+    complain(what)
+    return SystemExit(2)
+
+
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What the words ask for. Raises SystemExit: 2 for wrong usage, 0 at the end of --help."""
+    parser = _Parser("python -m kit", description="Ask a model once.", allow_abbrev=False)
+    add = parser.add_argument
+    add("--api", choices=("chat", "responses"), help="default: chat; with tools, responses")
+    add("--background", action="store_true", help="start it, print the raw JSON")
+    add("--web-search", action="store_true", help="let the model search the web")
+    add("--auto-tool-call", action="store_true", help="let the model call deep_research")
+    add("--target", choices=("direct", "relay"), default="direct", help="relay: research it")
+    add("--stream", action="store_true", help="write the text as it comes")
+    add("--deliverable-format", choices=FORMATS, metavar="FORMAT", help=" | ".join(FORMATS))
+    add("--timeout", type=_seconds, metavar="SECONDS", help="the longest one request may take")
+    add("--doctor", action="store_true", help="try out what the gateway really does; 1: unusable")
+    add("--all", action="store_true", help="with --doctor: what may cost more as well")
+    add("--model", metavar="NAME", help="the model that is asked, or researches; or is tried out")
+    add("--forget", action="store_true", help="with --doctor: forget what it saw")
+    add("--version", action="store_true", help="print the version")
+    add("prompt", nargs="?", metavar="PROMPT", help=PROMPT)
+    options = parser.parse_args(arguments)
+    if options.version:
+        import kit
+
+        print(f"responses-kit {kit.__version__}")
+        raise SystemExit(0)
+    if not options.doctor and (options.all or options.forget):
+        parser.error("--all and --forget need --doctor")
+    if options.doctor:
+        _check_doctor(parser, options)
+    _check_together(parser, options)
+    return options
+
+
+def _check_doctor(parser: _Parser, options: argparse.Namespace) -> None:
+    if options.prompt is not None:
+        parser.error("--doctor asks questions of its own, and takes no prompt")
+    if options.all and options.forget:
+        parser.error("--forget asks nobody, so --all goes not with it")
+    asking = ("api", "background", "web_search", "auto_tool_call", "stream", "timeout")
+    given = [name for name in (*asking, "deliverable_format") if getattr(options, name)]
+    if given or options.target != "direct":
+        other = (given or ["target"])[0].replace("_", "-")
+        parser.error(f"--doctor and --{other} exclude each other")
+
+
+def _check_together(parser: _Parser, options: argparse.Namespace) -> None:
+    relay, tools = options.target == "relay", options.auto_tool_call
+    if relay and tools:
+        parser.error("--auto-tool-call and --target relay exclude each other")
+    options.api = "responses" if tools else options.api or "chat"  # tools always speak responses
+    if options.web_search and (options.api != "responses" or relay):
+        parser.error("--web-search needs --api responses, and no --target relay")
+    if options.background and options.api != "responses" and not relay:
+        parser.error("--background needs --api responses")
+    if options.background and (options.stream or tools):
+        other = "--stream" if options.stream else "--auto-tool-call"
+        parser.error(f"--background and {other} exclude each other")
+    if options.deliverable_format and not (relay or tools):
+        parser.error("--deliverable-format needs --auto-tool-call or --target relay")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise argparse.ArgumentTypeError(f"a number of seconds above 0 is needed, not {text!r}")
+    return seconds
