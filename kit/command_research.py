@@ -60,7 +60,17 @@ def _note_research(answer: Any) -> None:
 
 
 def _note_going_on(run: Any) -> None:
-    if run is not None:
+    """What becomes of a run that is left."""
+    if run is None:
+        return
+    from kit.connect_staying import needs_us
+
+    ends = False
+    with contextlib.suppress(Exception):  # a second stop is none, and a note is no reason to fail
+        ends = needs_us(run)
+    if ends:
+        note(f"The gateway runs {run.id} only while it is read, so it ends here.")
+    else:
         note(f"It goes on as {run.id}: kit.run finds it again.")
 
 
@@ -76,13 +86,24 @@ def research_on_purpose(options: argparse.Namespace, prompt: str) -> None:
 
     form = options.deliverable_format or "markdown_brief"
     run = research(prompt, model=options.model, format=form, background=options.background)
-    if options.background:
-        return print(shown(json.dumps(_view(run), ensure_ascii=False)))
     try:
-        _follow(options, run)
+        if options.background:
+            print(shown(json.dumps(_view(run), ensure_ascii=False)), flush=True)
+            _stay(run)
+        else:
+            _follow(options, run)
     except KeyboardInterrupt:
         _note_going_on(run)
         raise
+
+
+def _stay(run: Any) -> None:
+    """Wait for the end of a run that nobody else would read. Raises ResponseFailed."""
+    from kit.connect_staying import needs_us
+
+    if needs_us(run, wait=True):
+        note("The gateway does not run this in the background: waiting here until it has ended.")
+        run.wait()
 
 
 def _follow(options: argparse.Namespace, run: Any) -> None:

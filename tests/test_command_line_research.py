@@ -18,7 +18,7 @@ from kit.__main__ import main
 from relay_lite.auth import Tokens
 from relay_lite.store import Draft
 from tests.relay.caller.callers import RELAY_KEY, Elsewhere, stop_behind_a_start
-from tests.relay.caller.paid import FINAL, KEY, Paid
+from tests.relay.caller.paid import FINAL, KEY, Paid, Slow
 from tests.relay.http.relays import SECRET
 
 pytestmark = pytest.mark.once
@@ -208,6 +208,37 @@ def test_background_prints_the_view_and_the_run_goes_on(
         "invocation_token": kit.run(id).token,
     }
     assert RELAY_KEY not in done.out
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_a_run_that_would_end_with_its_reader_is_stayed_for(
+    monkeypatch: pytest.MonkeyPatch, in_background: bool
+) -> None:
+    """The view is there at once all the same; where the gateway works alone nobody stays."""
+    with Slow(background=in_background) as there:
+        there.known_to(monkeypatch)
+        with subprocess.Popen(
+            [sys.executable, "-m", "kit", "--target", "relay", "--background", "김치의 역사는?"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            view = json.loads(process.stdout.readline())
+            said = process.stderr.readline()
+            if not in_background:
+                assert process.poll() is None
+                there.go_on.set()
+            assert process.wait(300) == 0
+            assert (process.stdout.read(), process.stderr.read()) == ("", "")
+        there.go_on.set()
+        assert view["status"] == "queued"
+        if in_background:
+            assert said == ""
+        else:
+            assert "does not run this in the background" in said
+            assert kit.run(view["invocation_id"]).status == "completed"
 
 
 def test_text_is_written_when_it_is_there(

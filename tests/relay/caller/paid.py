@@ -8,13 +8,16 @@ with Paid() as there:
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from collections.abc import AsyncIterator
 from typing import Any, Self
 
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from kit.serving import serve_in_thread
@@ -122,6 +125,40 @@ class Paid:
             for n, arguments in enumerate(self.arguments, 1)
         ]
         return JSONResponse(_completion({"content": None, "tool_calls": calls}, "tool_calls"))
+
+
+class Slow(Paid):
+    """The same, whose research goes on until `go_on` is set, and ends with its reader.
+
+    background: it says that it runs it in the background.
+    """
+
+    def __init__(self, *, background: bool = False) -> None:
+        super().__init__()
+        self.background = background
+        self.go_on = threading.Event()
+
+    async def _respond(self, request: Request) -> Response:
+        self.submitted.append(await request.json())
+        return StreamingResponse(self._told_slowly(), media_type="text/event-stream")
+
+    async def _told_slowly(self) -> AsyncIterator[str]:
+        begun: Json = {**_response("resp_deep", ""), "status": "in_progress", "output": []}
+        yield _frame("response.created", {**begun, "background": self.background})
+        while not self.go_on.is_set():
+            await asyncio.sleep(0.02)
+        yield _frame("response.completed", _response("resp_deep", REPORT))
+
+    async def _retrieve(self, _request: Request) -> Response:
+        if self.go_on.is_set():
+            return JSONResponse(_response("resp_deep", REPORT))
+        return JSONResponse({**_response("resp_deep", ""), "status": "in_progress"})
+
+
+def _frame(kind: str, response: Json) -> str:
+    number = {"in_progress": 0}.get(response["status"], 1)
+    told = {"type": kind, "response": response, "sequence_number": number}
+    return f"event: {kind}\ndata: {json.dumps(told)}\n\n"
 
 
 def _items(body: Json) -> list[Json]:
