@@ -20,9 +20,24 @@ PROMPT = """what is asked. Text of a file or a pipe on stdin follows it; a pipe 
 begin. Without a prompt, or with -, it is what is piped in, however long that takes"""
 
 
+HELP = "python -m kit -h lists what there is."
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise misused(message)
+
+    def refuse(self, words: Sequence[str], prompt: str | None) -> NoReturn:
+        """Say what is wrong with words that are of no option, behind this prompt or before it."""
+        from kit.notebook.arguments import nearest
+
+        dashed = next((word for word in words if word.startswith("-")), None)
+        if dashed is None:
+            whole = " ".join([prompt or "", *words])
+            self.error(f'put the prompt into quotes, "{whole}"; {HELP}')
+        name = dashed.partition("=")[0]
+        near = nearest(name, [one for action in self._actions for one in action.option_strings])
+        self.error(f"there is no {name}; {f'did you mean {near}? ' if near else ''}{HELP}")
 
 
 def misused(what: str) -> SystemExit:
@@ -49,7 +64,9 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--forget", action="store_true", help="with --doctor: forget what it saw")
     add("--version", action="store_true", help="print the version")
     add("prompt", nargs="?", metavar="PROMPT", help=PROMPT)
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest:
+        parser.refuse(rest, options.prompt)
     if options.version:
         import kit
 
