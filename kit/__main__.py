@@ -23,8 +23,9 @@ from kit.clean_terminal import (
     write_anything,
     write_nowhere,
 )
+from kit.command_listing import list_models, list_runs
 from kit.command_options import misused, options_of
-from kit.command_research import research_on_purpose, research_where_needed
+from kit.command_research import report_of_run, research_on_purpose, research_where_needed
 from kit.errors import InputError, KitError
 from kit.piped import as_typed, piped, piped_beside
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_anything(sys.stderr)
     try:
         options = options_of(arguments)
-        status = _examine(options) if options.doctor else _ask(options, _prompt(options.prompt))
+        status = _carried_out(options)
         if sys.stdout is not None:  # so it is where a script has closed it
             sys.stdout.flush()
     except SystemExit as end:
@@ -55,6 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_nowhere()
         return 1
     return status or 0
+
+
+def _carried_out(options: argparse.Namespace) -> int | None:
+    if options.doctor:
+        return _examine(options)
+    if options.models:
+        return list_models()
+    if options.runs:
+        return list_runs()
+    if options.run is not None:
+        return report_of_run(options)
+    return _ask(options, _prompt(options.prompt))
 
 
 def _unforeseen(error: Exception) -> str:

@@ -43,17 +43,23 @@ def unsteered(text: str) -> str:
     return _STEERING.sub("", text)
 
 
-_CELL = re.compile(
-    r"%kit (?:model NAME|use (?:sandbox|local|gateway)|login https://[^\s,.]+|[a-z]+)"
+_CELL = re.compile(r"%kit (?:use (?:sandbox|local|gateway)|login https://[^\s,.]+|[a-z]+)")
+_SAME = (
+    ("%kit doctor", "python -m kit --doctor"),
+    ("%kit models", "python -m kit --models"),
+    ("%kit model NAME", "--model NAME"),
+    ("kit.runs()", "python -m kit --runs"),
 )
+"""What a terminal has as well, by another name."""
 
 
 def in_a_shell(text: str) -> str:
-    """`text` for somebody without magics: the doctor's command is another, the rest is for cells.
+    """`text` for somebody without magics: what a terminal has is named, the rest is for cells.
 
     That is said once.
     """
-    text = text.replace("%kit doctor", "python -m kit --doctor")
+    for cell, shell in _SAME:
+        text = text.replace(cell, shell)
     return _CELL.sub(r"\g<0> (in a notebook)", text, count=1)
 
 

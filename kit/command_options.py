@@ -20,6 +20,12 @@ PROMPT = """what is asked. Text of a file or a pipe on stdin follows it; a pipe 
 begin. Without a prompt, or with -, it is what is piped in, however long that takes"""
 
 
+ALONE = {"doctor": ("model",), "models": (), "runs": (), "run": ("stream",)}
+"""Options that ask no model, and what may go with each of what is for a question."""
+FOR_A_QUESTION = (
+    *("api", "background", "web_search", "auto_tool_call", "stream", "timeout"),
+    *("deliverable_format", "model"),
+)
 HELP = "python -m kit -h lists what there is."
 
 
@@ -62,6 +68,9 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--all", action="store_true", help="with --doctor: what may cost more as well")
     add("--model", metavar="NAME", help="the model that is asked, or researches; or is tried out")
     add("--forget", action="store_true", help="with --doctor: forget what it saw")
+    add("--models", action="store_true", help="list the gateway's models")
+    add("--runs", action="store_true", help="list your research runs, the newest first")
+    add("--run", metavar="ID", help="print the report of one; it is waited for")
     add("--version", action="store_true", help="print the version")
     add("prompt", nargs="?", metavar="PROMPT", help=PROMPT)
     options, rest = parser.parse_known_args(arguments)
@@ -74,22 +83,26 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
         raise SystemExit(0)
     if not options.doctor and (options.all or options.forget):
         parser.error("--all and --forget need --doctor")
-    if options.doctor:
-        _check_doctor(parser, options)
+    _check_alone(parser, options)
     _check_together(parser, options)
     return options
 
 
-def _check_doctor(parser: _Parser, options: argparse.Namespace) -> None:
+def _check_alone(parser: _Parser, options: argparse.Namespace) -> None:
+    """What asks no model takes no prompt, and nothing that is for a question."""
+    named = [name for name in ALONE if getattr(options, name) not in (None, False)]
+    if not named:
+        return
     if options.prompt is not None:
-        parser.error("--doctor asks questions of its own, and takes no prompt")
+        why = "asks questions of its own, and takes" if options.doctor else "takes"
+        parser.error(f"--{named[0]} {why} no prompt")
     if options.all and options.forget:
         parser.error("--forget asks nobody, so --all goes not with it")
-    asking = ("api", "background", "web_search", "auto_tool_call", "stream", "timeout")
-    given = [name for name in (*asking, "deliverable_format") if getattr(options, name)]
-    if given or options.target != "direct":
-        other = (given or ["target"])[0].replace("_", "-")
-        parser.error(f"--doctor and --{other} exclude each other")
+    given = [name for name in FOR_A_QUESTION if getattr(options, name)]
+    given += ["target"] if options.target != "direct" else []
+    others = [name for name in (*named[1:], *given) if name not in ALONE[named[0]]]
+    if others:
+        parser.error(f"--{named[0]} and --{others[0].replace('_', '-')} exclude each other")
 
 
 def _check_together(parser: _Parser, options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from kit.clean_terminal import note, shown, unsteered
 from kit.errors import KitError
 
-__all__ = ["research_on_purpose", "research_where_needed"]
+__all__ = ["report_of_run", "research_on_purpose", "research_where_needed"]
 
 
 def research_where_needed(options: argparse.Namespace, prompt: str) -> Any:
@@ -71,7 +71,7 @@ def _note_going_on(run: Any) -> None:
     if ends:
         note(f"The gateway runs {run.id} only while it is read, so it ends here.")
     else:
-        note(f"It goes on as {run.id}: kit.run finds it again.")
+        note(f"It goes on as {run.id}: python -m kit --run {run.id} prints its report.")
 
 
 _IDS = (
@@ -92,6 +92,18 @@ def research_on_purpose(options: argparse.Namespace, prompt: str) -> None:
             _stay(run)
         else:
             _follow(options, run)
+    except KeyboardInterrupt:
+        _note_going_on(run)
+        raise
+
+
+def report_of_run(options: argparse.Namespace) -> None:
+    """The report of a run that was started before, as it comes or in one piece."""
+    from kit.connect_research import run as found
+
+    run = found(options.run)
+    try:
+        _follow(options, run)
     except KeyboardInterrupt:
         _note_going_on(run)
         raise

@@ -86,6 +86,17 @@ def test_background_prints_the_raw_json(run):
     assert raw["status"] in ("queued", "in_progress", "completed")
 
 
+def test_the_models_are_listed_one_a_line(run, gateway):
+    done = run("--models", LITELLM_BASE_URL=gateway)
+    assert (done.status, done.error) == (0, "")
+    assert "sandbox" in done.out.splitlines()
+
+
+def test_a_model_that_is_not_there_is_said_with_what_lists_them(run, gateway):
+    done = run("--model", "nobody", "hi", LITELLM_BASE_URL=gateway)
+    assert "python -m kit --models lists what it does" in done.error
+
+
 def test_a_web_search_is_asked_for(run):
     done = run("--api", "responses", "--web-search", "짜장면의 역사를 정리해줘")
     assert done.status == 0
@@ -106,10 +117,16 @@ def test_a_web_search_is_asked_for(run):
         (["--timeout", "nan", "hi"], "above 0"),
         (["--modl", "x", "hi"], "there is no --modl; did you mean --model? python -m kit -h"),
         (["--modl=x", "hi"], "there is no --modl; did you mean --model? python -m kit -h"),
-        (["--bogus", "hi"], "there is no --bogus; python -m kit -h lists"),
+        (["--nonsense", "hi"], "there is no --nonsense; python -m kit -h lists"),
         (["two", "prompts"], 'put the prompt into quotes, "two prompts"; python -m kit -h'),
         (["a", "b", "c", "--stream"], 'put the prompt into quotes, "a b c"; python -m kit -h'),
         (["--all", "hi"], "--all and --forget need --doctor"),
+        (["--models", "hi"], "--models takes no prompt"),
+        (["--run", "inv_1", "hi"], "--run takes no prompt"),
+        (["--runs", "--models"], "--models and --runs exclude each other"),
+        (["--runs", "--target", "relay"], "--runs and --target exclude each other"),
+        (["--models", "--model", "m"], "--models and --model exclude each other"),
+        (["--run"], "expected one argument"),
         (["--forget", "hi"], "--all and --forget need --doctor"),
         (["  "], "there is no prompt"),
         ([], "there is no prompt"),
@@ -293,7 +310,9 @@ def test_what_is_written_in_a_notebook_is_said_to_be_so(run, gateway):
     [
         ("Run %kit login.", "Run %kit login (in a notebook)."),
         ("%kit models lists them: %kit model NAME.",
-         "%kit models (in a notebook) lists them: %kit model NAME."),
+         "python -m kit --models lists them: --model NAME."),
+        ("No run is called so; kit.runs() lists them.",
+         "No run is called so; python -m kit --runs lists them."),
         ("or run %kit login https://your-gateway.",
          "or run %kit login https://your-gateway (in a notebook)."),
         ("%kit doctor --all --model a looks.", "python -m kit --doctor --all --model a looks."),

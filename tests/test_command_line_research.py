@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -134,7 +135,9 @@ def test_a_stop_while_it_researches_says_how_to_find_the_run(
         done = run("--auto-tool-call", "김치의 역사를 조사해줘")
     assert (done.status, done.out) == (130, "")
     [id] = kit.runs()["id"]
-    assert done.error.splitlines() == [f"It goes on as {id}: kit.run finds it again."]
+    assert done.error.splitlines() == [
+        f"It goes on as {id}: python -m kit --run {id} prints its report."
+    ]
     again = kit.run(id)
     assert again.status == "pending"
     elsewhere.complete(again)
@@ -297,7 +300,9 @@ def test_a_stop_is_quiet_but_for_how_to_find_the_run(elsewhere: Elsewhere, run: 
     done = run("--target", "relay", "김치의 역사는?")
     assert (done.status, done.out) == (130, "")
     [id] = kit.runs()["id"]
-    assert done.error.splitlines() == [f"It goes on as {id}: kit.run finds it again."]
+    assert done.error.splitlines() == [
+        f"It goes on as {id}: python -m kit --run {id} prints its report."
+    ]
     again = kit.run(id)
     assert again.status == "pending"
     elsewhere.complete(again)
@@ -372,6 +377,35 @@ def test_a_terminal_is_not_steered_by_a_report(
         assert done.out == "a]0;owned2Jb\n"
         assert "searching: a]0;owned2Jb" in done.error
         assert not {*done.error} & {*"\x1b\x07\x9b\u202e"}
+
+
+# -- found again ---------------------------------------------------------------------------------
+
+
+def test_runs_are_listed_one_a_line_and_each_report_printed(run: Run) -> None:
+    assert run("--runs").error.startswith("There are no runs yet: python -m kit --target relay")
+    report = run("--target", "relay", "How do I\nstop a cell?").out
+    [id] = kit.runs()["id"]
+    listed = run("--runs")
+    assert (listed.status, listed.error) == (0, "")
+    [line] = listed.out.splitlines()
+    assert re.fullmatch(rf"{id}  completed  .+ ago  How do I stop a cell\?", line)
+    for stream in ([], ["--stream"]):
+        assert run("--run", id, *stream) == Done(0, report, "")
+
+
+def test_a_report_is_waited_for(elsewhere: Elsewhere, run: Run) -> None:
+    again = elsewhere.research()
+    working = threading.Thread(target=lambda: elsewhere.complete(again, "김치"))
+    working.start()
+    assert run("--run", again.id) == Done(0, "김치\n", "")
+    working.join()
+
+
+def test_a_run_that_is_not_there_is_said_with_what_lists_them(run: Run) -> None:
+    done = run("--run", "inv_nobody")
+    assert (done.status, done.out) == (1, "")
+    assert "python -m kit --runs lists them" in done.error
 
 
 # -- what goes together --------------------------------------------------------------------------
