@@ -59,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carried_out(options: argparse.Namespace) -> int | None:
+    from kit.settings_unused import unused_key
+
+    if (said := unused_key()) is not None:
+        note(said)
     if options.doctor:
         return _examine(options)
     if options.models:

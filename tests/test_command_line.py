@@ -97,6 +97,13 @@ def test_a_model_that_is_not_there_is_said_with_what_lists_them(run, gateway):
     assert "python -m kit --models lists what it does" in done.error
 
 
+def test_a_key_without_an_address_is_said_beside_the_answer(run):
+    done = run("Reply with exactly: OK", LITELLM_API_KEY="sk-secret12345")
+    assert (done.status, done.out) == (0, "OK\n")
+    (line,) = done.error.splitlines()
+    assert "set LITELLM_BASE_URL to the gateway's address" in line
+
+
 def test_a_web_search_is_asked_for(run):
     done = run("--api", "responses", "--web-search", "짜장면의 역사를 정리해줘")
     assert done.status == 0

@@ -17,6 +17,7 @@ import pytest
 from kit import keys
 from kit.errors import ConfigError, KeyWithheld
 from kit.settings import Endpoint, Secret, Settings, load
+from kit.settings_unused import unused_key
 from kit.trust import trust, trusted
 
 GATEWAY = "https://gateway.example/v1"
@@ -573,3 +574,30 @@ def test_a_working_folder_that_is_gone_has_no_env(
 def test_lines_of_others_need_not_be_utf_8(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"OTHER=\xc7\xd1\nLITELLM_MODEL=m\n")
     assert load(environ={}, folder=tmp_path, home=tmp_path / "no").model == "m"
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"LITELLM_API_KEY": "sk-secret12345"}, "set LITELLM_BASE_URL to the gateway's address"),
+        (
+            {"LITELLM_API_KEY": "sk-secret12345", "LITELLM_BASEURL": "https://a.example"},
+            "rename LITELLM_BASEURL to LITELLM_BASE_URL",
+        ),
+        ({"LITELLM_API_KEY": " "}, None),
+        ({"LITELLM_API_KEY": "sk-secret12345", "LITELLM_BASE_URL": "https://a.example"}, None),
+        ({"LITELLM_BASEURL": "https://a.example"}, None),
+    ],
+    ids=str,
+)
+def test_a_key_without_an_address_is_named(
+    variables: dict[str, str], says: str | None, tmp_path: Path
+) -> None:
+    said = unused_key(variables, tmp_path, tmp_path)
+    if says is None:
+        assert said is None
+    else:
+        assert said is not None
+        assert says in said
+        assert "LITELLM_API_KEY (environment) is not used" in said
+        assert "sk-secret12345" not in said

@@ -38,6 +38,7 @@ def control(line: str, session: Session) -> str | None:
 def _status(arguments: list[str], session: Session) -> str:
     from kit import connect
     from kit.connect_doctor import seen_last
+    from kit.settings_unused import unused_key
 
     _take(arguments, 0, "%kit status")
     status = connect.status()
@@ -54,7 +55,8 @@ def _status(arguments: list[str], session: Session) -> str:
         rows.append(("doctor", seen))
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([*lines, "", _next_step(status)])
+    unused = unused_key() if status.kind == "sandbox" else None
+    return "\n".join([*lines, *([unused] if unused else []), "", _next_step(status)])
 
 
 def _relay() -> list[tuple[str, str]]:

@@ -104,11 +104,24 @@ class KitMagics(Magics):
 
         still = command.no_stream or command.background
         quiet = command.quiet or command.background
+        _tell_of_a_key_without_address()
         screen = screen_for(shell, command.format, quiet=quiet, still=still)
         answer = ask(connect.client, question, screen, shell.user_ns, current)
         _leave_in_underscore(shell, answer)
         if command.background and not command.quiet:
             print(_how_to_fetch(answer))
+
+
+def _tell_of_a_key_without_address() -> None:
+    """Once in a session: otherwise nobody knows why the sandbox answers."""
+    from kit import connect
+    from kit.settings_unused import unused_key
+
+    if current.told_of_key or connect.client().endpoint.identity != "sandbox":
+        return
+    current.told_of_key = True
+    if (said := unused_key()) is not None:
+        print(plain(said))
 
 
 def _how_to_fetch(answer: Any) -> str:

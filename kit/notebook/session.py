@@ -30,6 +30,8 @@ class Session:
         self.conversation: Conversation | None = None
         self.models: set[str] = set()
         """Model names seen so far: what Tab offers after -m."""
+        self.told_of_key = False
+        """Whether a cell has said that a key is set without an address."""
 
 
 current = Session()

@@ -19,6 +19,17 @@ def test_it_says_who_answers_and_what_to_do_next(kernel):
     assert cell.printed.splitlines()[-1].startswith("Next: ")
 
 
+def test_a_key_without_an_address_is_said_by_status_and_by_the_first_cell(kernel):
+    setting = "import os\nos.environ['LITELLM_API_KEY'] = 'sk-abcdefghijkl'"
+    kernel.run(f"{setting}\nkit.connect.forget_client()")
+    says = "LITELLM_API_KEY (environment) is not used: there is no LITELLM_BASE_URL"
+    assert says in kernel.run("%kit").printed
+    forget = "from kit.notebook.session import current\ncurrent.told_of_key = False"
+    kernel.run(forget)
+    assert [says in kernel.run("%%chat -f text\nhi").printed for _ in "ab"] == [True, False]
+    kernel.run("del os.environ['LITELLM_API_KEY']\nkit.connect.forget_client()")
+
+
 @pytest.fixture
 def status(monkeypatch, fresh_home):
     """What `%kit` says where these variables are set."""
