@@ -128,6 +128,11 @@ def _login(arguments: list[str], session: Session) -> str:
             "%kit login [ADDRESS] asks for the key itself. If this line holds a key, delete it "
             "from the cell, and give the gateway a new one: the notebook may have been saved."
         )
+    if arguments and not _has_marks_of_an_address(arguments[0]):
+        raise InputError(
+            f"{arguments[0]!r} is no address: write https://{arguments[0]} with the rest of its "
+            "name.\n%kit login asks for the key itself."
+        )
     address = _address(arguments)
     key = checked_key(_ask_for_key(address), "login")
     place = keys.remember(address, key.reveal())
@@ -159,8 +164,16 @@ def _address(arguments: list[str]) -> str:
     return endpoint.base_url
 
 
+def _has_marks_of_an_address(word: str) -> bool:
+    return "." in word or ":" in word or word == "localhost"
+
+
 def _looks_like_a_key(word: str) -> bool:
-    return "://" not in word and "." not in word and ":" not in word
+    """Whether a word may be a secret. What is short and has no digit is a name, with one letter
+    wrong or without its https://."""
+    if _has_marks_of_an_address(word):
+        return False
+    return word.startswith("sk-") or len(word) > 20 or any(map(str.isdigit, word))
 
 
 def _ask_for_key(address: str) -> str:
