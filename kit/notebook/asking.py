@@ -119,7 +119,7 @@ def _turn(
     from kit.gateway.wire import items_of
 
     images = [picture(name, variables) for name in command.images]
-    files = [file_at(path) for path in command.files]
+    files = [file_at(path, variables) for path in command.files]
     return tuple(items_of(prompt, {"images": images, "files": files}))
 
 

@@ -6,7 +6,7 @@ meant to be seen here, so that of one no more than its beginning is repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,21 @@ def picture(name: str, variables: Mapping[str, Any]) -> str:
     raise InputError(f"--image {name}: {problem}")
 
 
-def file_at(path: str) -> str:
+def file_at(path: str, variables: Mapping[str, Any]) -> str:
     """The path of a file that is there. Raises InputError."""
     if not _is_file(path):
-        raise InputError(f"--file {path}: there is no such file; the folder is {Path.cwd()}.")
+        raise InputError(f"--file {path}: {_no_file(path, variables)}")
     return str(Path(path).expanduser())
+
+
+def _no_file(path: str, variables: Mapping[str, Any]) -> str:
+    if _is(path, Path.is_dir):
+        return f"{path} is a folder. Name the files in it, each with a --file of its own."
+    if path in variables and isinstance(variables[path], str | Path):
+        return f"{path} is a variable, and a path is written out here."
+    if path in variables:
+        return f"{path} is a variable: write {{{{{path}}}}} in the prompt."
+    return f"there is no such file; the folder is {Path.cwd()}."
 
 
 def _given(name: str, variables: Mapping[str, Any]) -> Any:
@@ -64,7 +74,11 @@ def _beginning(text: str) -> str:
 
 
 def _is_file(path: str) -> bool:
+    return _is(path, Path.is_file)
+
+
+def _is(path: str, kind: Callable[[Path], bool]) -> bool:
     try:
-        return Path(path).expanduser().is_file()
+        return kind(Path(path).expanduser())
     except (OSError, RuntimeError, ValueError):  # too long, no such home, a NUL in it
         return False

@@ -64,3 +64,20 @@ def test_a_variable_that_is_a_picture_goes_along(kind, tmp_path):
     assert sent["type"] == "input_image"
     inline = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"
     assert sent["image_url"] == (address if kind == "address" else inline)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("pictures", "pictures is a folder. Name the files in it"),
+        ("survey", "survey is a variable: write {{survey}} in the prompt."),
+        ("where", "where is a variable, and a path is written out here."),
+        ("nobody.csv", "there is no such file; the folder is "),
+    ],
+)
+def test_what_is_no_file_is_said_to_be_what_it_is(path, says, fresh_home):
+    (fresh_home / "pictures").mkdir()
+    variables = {"survey": {"a": 1}, "where": "nobody.csv", "pictures": []}
+    with pytest.raises(InputError) as caught:
+        question_of(parse("responses", f"--file {path}"), "What?", variables, Session())
+    assert str(caught.value).startswith(f"--file {path}: {says}")
