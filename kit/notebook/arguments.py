@@ -6,7 +6,8 @@ An abbreviated option is refused, because a new option could change what it mean
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -139,11 +140,18 @@ def _read(api: Magic, words: list[Word]) -> dict[str, Any]:
     options = known_options(api)
     values: dict[str, Any] = {}
     waiting = iter(words)
+    last: Option | None = None
     for word in waiting:
         name, _, attached = word.text.partition("=") if _is_long(word) else (word.text, "", None)
         option = None if word.quoted else options.get(name)
         if option is None:
+            if last is not None and last.lists and _is_list_of_names(word):
+                names = ",".join([*values[last.field], *_rest_of_names(word, waiting)])
+                raise InputError(
+                    f"names are separated by commas, without blanks: {last.long} {names}"
+                )
             raise InputError(_complaint(api, word, name))
+        last = option
         if option.read is None:
             if attached:
                 raise InputError(f"{name} is a switch and takes no value.")
@@ -154,6 +162,16 @@ def _read(api: Magic, words: list[Word]) -> dict[str, Any]:
         value = option.read(attached or "", name)
         values[option.field] = (*values.get(option.field, ()), value) if option.repeats else value
     return values
+
+
+def _is_list_of_names(word: Word) -> bool:
+    return not word.quoted and all(name.isidentifier() for name in word.text.split(",") if name)
+
+
+def _rest_of_names(first: Word, waiting: Iterator[Word]) -> list[str]:
+    """The names of a list that was written with blanks, up to the next option."""
+    words = [first, *itertools.takewhile(_is_list_of_names, waiting)]
+    return [name for word in words for name in word.text.split(",") if name]
 
 
 def _is_long(word: Word) -> bool:

@@ -40,6 +40,7 @@ class Option:
     choices: tuple[str, ...] = ()
     completes: str = ""
     repeats: bool = False
+    lists: bool = False  # one word holds several names
     magics: tuple[Magic, ...] = ASKING
 
     @property
@@ -132,6 +133,7 @@ OPTIONS = (
         "A,B",
         _names,
         completes="tools",
+        lists=True,
     ),
     Option(
         ("--budget",),
