@@ -223,10 +223,14 @@ def _short(text: str, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def _help(option: Option) -> str:
+    return f"{option.help}: {' | '.join(option.choices)}" if option.choices else option.help
+
+
 def manual(api: Magic) -> str:
     """The help of a magic, as plain text."""
     rows = [
-        (", ".join(option.names) + (f" {option.value}" if option.value else ""), option.help)
+        (", ".join(option.names) + (f" {option.value}" if option.value else ""), _help(option))
         for option in options_of(api)
     ]
     width = max(len(left) for left, _ in rows)

@@ -229,7 +229,8 @@ def _nest(arguments: list[str], session: Session) -> str:
 
 
 def _help(arguments: list[str], session: Session) -> str:
-    return "\n".join(f"{usage:<28}  {does}" for usage, does in _HELP)
+    width = max(len(usage) for usage, _ in _HELP)
+    return "\n".join(f"{usage:<{width}}  {does}" for usage, does in _HELP)
 
 
 _HELP = (

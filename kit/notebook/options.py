@@ -5,6 +5,7 @@ Parsing, help and Tab completion all read this table, so none of them can fall b
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ Magic = Literal["chat", "responses", "research"]
 
 FORMATS = ("markdown", "text", "json", "code")
 REPORTS = ("markdown_brief", "markdown_report", "json_outline")
+LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh")
 ASKING: tuple[Magic, ...] = ("chat", "responses")
 RESEARCH: tuple[Magic, ...] = ("research",)
 EVERY: tuple[Magic, ...] = (*ASKING, *RESEARCH)
@@ -62,6 +64,18 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str, str], str]:
         return word
 
     return read
+
+
+def _level(word: str, option: str) -> str:
+    """Any word, since gateways know levels of their own; but none that is a slip of a finger.
+
+    `xlow` and `higher` hold a level and are no slip; `hgih` and `medum` are.
+    """
+    word = _text(word, option)
+    near = difflib.get_close_matches(word.lower(), LEVELS, n=1, cutoff=0.75)
+    if word not in LEVELS and near and (near[0] not in word.lower() or near[0] == word.lower()):
+        raise InputError(f"{option} {word}: did you mean {near[0]}?")
+    return word
 
 
 def _names(word: str, option: str) -> tuple[str, ...]:
@@ -225,11 +239,10 @@ OPTIONS = (
     Option(
         ("--effort",),
         "effort",
-        "how hard a reasoning model thinks",
+        "how hard a reasoning model thinks; gateways may know more levels",
         "LEVEL",
-        _text,
-        # Only offered by Tab: gateways know levels of their own.
-        choices=("none", "minimal", "low", "medium", "high", "xhigh"),
+        _level,
+        choices=LEVELS,
         completes="choices",
     ),
     Option(("--max-tokens",), "max_tokens", "the longest answer, in tokens", "COUNT", _count),

@@ -102,6 +102,11 @@ def test_what_does_not_work_is_said_in_few_lines(kernel, line, says):
     assert "sk-abcdefghijkl" not in json.dumps(error)
 
 
+def test_what_help_says_stands_in_one_column():
+    lines = control("help", Session()).splitlines()
+    assert len({line.index(line.split("  ", 1)[1].strip()) for line in lines}) == 1
+
+
 def test_help_lists_every_subcommand(kernel):
     printed = kernel.run("%kit help").printed
     names = kernel.value("list(kit.notebook.control.SUBCOMMANDS)")

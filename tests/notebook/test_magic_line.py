@@ -71,6 +71,9 @@ def test_a_line_is_read(line, expected):
         ("chat", "--tools a , b", "by commas, without blanks: --tools a,b"),
         ("chat", "--tools a <<", "`<<` stands in front"),
         ("chat", "--tools a -q b", "the prompt goes on the lines below"),
+        ("chat", "--effort hgih", "--effort hgih: did you mean high?"),
+        ("chat", "--effort medum", "--effort medum: did you mean medium?"),
+        ("chat", "--effort High", "--effort High: did you mean high?"),
         ("chat", "hello", "the prompt goes on the lines below"),
         ("chat", '-s "open', 'A quote is never closed: "open'),
         ("chat", "-s “열린", "A quote is never closed"),
@@ -157,6 +160,11 @@ def test_other_names_take_an_answer(name):
     assert parse("chat", f"-o {name}").out == name
 
 
+@pytest.mark.parametrize("level", ["high", "none", "max", "xlow", "higher", "very-high", "auto"])
+def test_a_level_that_is_no_slip_is_passed_on(level):
+    assert parse("chat", f"--effort {level}").effort == level
+
+
 def test_abbreviated_options_are_refused():
     """An option added later could change what an abbreviation means."""
     for option in options_of("responses"):
@@ -170,3 +178,10 @@ def test_the_help_has_a_line_for_every_option_and_only_those(api):
     for option in options_of(api):
         assert f"  {', '.join(option.names)}" in text
     assert ("--web-search" in text) == (api == "responses")
+
+
+@pytest.mark.parametrize("magic", ["chat", "responses", "research"])
+def test_the_help_lists_the_values_there_are(magic):
+    text = manual(magic)
+    for option in options_of(magic):
+        assert " | ".join(option.choices) in text
