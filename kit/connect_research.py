@@ -234,13 +234,12 @@ def _checked(arguments: Wire) -> Wire:
     from pydantic import ValidationError
 
     from kit.relay.contracts import ResearchArguments
+    from kit.relay.contracts_words import sentence_of
 
     try:
         return ResearchArguments.model_validate(arguments).document()
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        field = _NAMES.get(str(first["loc"][0]) if first["loc"] else "", "")
-        raise InputError(f"{field}: {first['msg']}" if field else str(first["msg"])) from None
+        raise InputError(sentence_of(error, _NAMES)) from None
 
 
 _COLUMNS = {

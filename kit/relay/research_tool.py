@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from kit.errors import InputError
 from kit.relay.contracts import Format, ResearchArguments
+from kit.relay.contracts_words import sentence_of
 
 __all__ = ["NAME", "TOOL", "research_arguments"]
 
@@ -77,6 +78,4 @@ def research_arguments(raw: str, deliverable_format: Format | None = None) -> Re
     try:
         return ResearchArguments.model_validate(chosen)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{field}: {first['msg']}" if field else first["msg"]) from None
+        raise InputError(sentence_of(error)) from None

@@ -197,7 +197,7 @@ def test_one_thing_is_done_at_a_time() -> None:
     [
         ({"question": "  "}, "The question is empty"),
         ({"budget": "much"}, "budget: US dollars, a number"),
-        ({"budget": "-1"}, "budget:"),
+        ({"budget": "-1"}, "budget has to be above 0."),
         ({"names": ["gone"]}, "no variable gone any more"),
     ],
 )
