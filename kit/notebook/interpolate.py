@@ -7,11 +7,13 @@ cut. pandas is recognised only where the user has imported it already.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from kit.errors import InputError
@@ -26,6 +28,8 @@ TEXT_LIMIT = 200_000
 
 FRAME_LIMIT = 8_000
 """The most characters a DataFrame or Series takes in a prompt."""
+
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, functools.partial)
 
 _CELL_LIMIT = 200
 _COLUMNS_SHOWN = 60
@@ -82,6 +86,10 @@ def _unknown(name: str, variables: Mapping[str, Any]) -> str:
 
 
 def _written(name: str, value: Any) -> tuple[str, str | None]:
+    if (kind := _mute(value)) is not None:
+        raise InputError(
+            f"{{{{{name}}}}}: {name} is a {kind}, which says nothing to a model: name a value."
+        )
     try:
         return _as_text(name, value)
     except Exception as error:  # the value's own code runs here, and it may fail in any way
@@ -90,6 +98,15 @@ def _written(name: str, value: Any) -> tuple[str, str | None]:
         f"{{{{{name}}}}}: the value of {name} could not be written as text ({problem}). "
         f"Put into the prompt what str({name}) can show."
     )
+
+
+def _mute(value: Any) -> str | None:
+    """What a value is called whose text is a name and a place of this machine; else None."""
+    if isinstance(value, ModuleType):
+        return "module"
+    if isinstance(value, type):
+        return "class"
+    return "function" if isinstance(value, _FUNCTIONS) else None
 
 
 def _as_text(name: str, value: Any) -> tuple[str, str | None]:

@@ -335,6 +335,25 @@ def test_a_value_that_will_not_become_text_is_named(value, says):
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (subprocess, "module"),
+        (deep, "function"),
+        (len, "function"),
+        ([].append, "function"),
+        (Bad, "class"),
+    ],
+    ids=["module", "function", "builtin", "method", "class"],
+)
+def test_what_says_nothing_to_a_model_is_refused(value, kind):
+    with pytest.raises(InputError) as caught:
+        fill("{{pd}}", {"pd": value})
+    assert str(caught.value) == (
+        f"{{{{pd}}}}: pd is a {kind}, which says nothing to a model: name a value."
+    )
+
+
 def test_pandas_is_not_imported():
     """Who does not use pandas does not wait for it."""
     code = (
