@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kit.errors import ConfigError, InputError
+from kit.errors import ConfigError, InputError, Interrupted
 from kit.notebook.arguments import nearest
 from kit.notebook.session import Session
 from kit.notebook.splitting import split_words
@@ -179,6 +179,7 @@ def _looks_like_a_key(word: str) -> bool:
 def _ask_for_key(address: str) -> str:
     import getpass
 
+    key, stopped = "", False
     try:
         key = getpass.getpass(f"Key for {address}: ").strip()
     except (EOFError, OSError, RuntimeError) as error:
@@ -186,6 +187,10 @@ def _ask_for_key(address: str) -> str:
         raise ConfigError(
             "Nobody can type a key here. Set LITELLM_API_KEY in the environment or in ~/.env."
         ) from error
+    except KeyboardInterrupt:
+        stopped = True
+    if stopped:  # out here nothing leads from the error to what was typed
+        raise Interrupted("No key was given; nothing is kept.")
     if not key:
         raise InputError("No key was typed; nothing has changed.")
     return key

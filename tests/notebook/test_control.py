@@ -5,7 +5,9 @@ import json
 import pytest
 
 from kit import connect
+from kit.errors import Interrupted
 from kit.notebook.control import control
+from kit.notebook.edge import at_the_edge
 from kit.notebook.session import Session
 
 pytestmark = pytest.mark.once
@@ -175,6 +177,15 @@ def test_where_nobody_can_type_a_key_it_says_where_to_put_it(kernel):
     error = kernel.run("%kit login https://gateway.example").error
     assert error is not None
     assert "Set LITELLM_API_KEY" in error["evalue"]
+
+
+def test_a_prompt_for_a_key_that_is_stopped_says_that_nothing_is_kept(monkeypatch):
+    def stopped(prompt):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("getpass.getpass", stopped)
+    with pytest.raises(Interrupted, match=r"No key was given; nothing is kept\."):
+        at_the_edge(lambda: control("login https://stopped.example", Session()), Session())
 
 
 def test_a_folder_is_trusted_by_hand_only(kernel):
