@@ -152,10 +152,12 @@ def test_a_traceback_is_not_told(opened: Open) -> None:
 def test_what_only_the_person_can_mend_is_told_the_person(
     opened: Open, error: type[errors.KitError], face: str, later: bool
 ) -> None:
+    began: list[str] = []
     ended: list[str] = []
 
     async def other() -> str:
         """Wait."""
+        began.append("other")
         try:
             await asyncio.sleep(1_000)
         finally:
@@ -169,7 +171,7 @@ def test_what_only_the_person_can_mend_is_told_the_person(
         tools=[clock, other, raising(error("Mend it."), later=later)],
     )
     assert type(played.error) is error
-    assert ended == ["other"]  # what ran beside it has ended before the error is heard
+    assert ended == began  # what ran beside it has ended before the error is heard
     made = played.error.answer.tool_calls
     assert [one.name for one in made] == ["clock", "other", "broken"]
     assert [one.output for one in made][1:] == ["", ""]
