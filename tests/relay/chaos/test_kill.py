@@ -22,7 +22,7 @@ CASES: dict[str, Json] = {
     "while polling": {**LONG, "way": "json"},
     "polling behind a cut": {**LONG, "resumable": False, "cut": 6},
     "in progress for long": {"events": 5, "linger": 8},
-    "waiting out a refusal": {"refusals": 1, "retry_after": 4},
+    "waiting out a refusal": {"refusals": 1, "retry_after": 30},
     "during the POST": {"hold": 6},
     "a stream that died with it": {"way": "plain", **LONG},
     "ended before": {"events": 1, "pace": 0.01},
