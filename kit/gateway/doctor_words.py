@@ -150,6 +150,7 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "unknown": ("No answer says whether the key is accepted.",),
     },
     "models": {
+        "key": ("Not tried: that takes a key that is accepted.",),
         "too long": ("The list is longer than is read here.", "asks the one that is chosen"),
         "yes": ("They are listed.",),
         "not listed": ("They are listed, without this one.", "asks it all the same"),

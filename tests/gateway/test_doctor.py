@@ -350,6 +350,8 @@ async def test_a_wrong_key_is_told_apart(
         report = await examined(endpoint if key else replace(endpoint, api_key=None))
     assert (report["key"].verdict, report["key"].how) == ("no", how)
     assert says in report["key"].means
+    assert report["models"].means == "Not tried: that takes a key that is accepted."
+    assert report["models"].advice == "", "the key's own advice is enough"
     assert report["reachable"].verdict == "yes" and not report.usable
     assert {asked.path for asked in liar.asked} == {"/v1/models"}, "nothing else is asked"
 
