@@ -23,7 +23,8 @@ LONGEST_FACT = 300
 class Facts:
     """One line for each thing a person wants to know; "" where there is nothing to say.
 
-    status: `running`, `completed`, `failed`, `cancelled` or `stopped`. seconds: since it began.
+    status: `running`, `completed`, `failed`, `cancelled` or `stopped`. again: how what is shown is
+    found once the kernel is gone, where that does not end it. seconds: since it began.
     silent: seconds since anything was heard. The page counts both on by itself.
     """
 
@@ -35,6 +36,7 @@ class Facts:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     silent: float = 0.0
+    again: str = ""
 
 
 class Board:

@@ -75,6 +75,7 @@ class RunNews:
             notes=(*problem, *glance.warnings),
             seconds=self.run.seconds or 0.0,
             silent=max(heard, 0.0),
+            again=f"The run goes on: kit.run({self.run.id!r}) finds it again.",
         )
 
 

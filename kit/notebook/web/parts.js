@@ -267,10 +267,12 @@ class Standing {
     if (node.textContent !== text) node.textContent = text;
   }
 
-  /** Nothing more comes: the seconds stand still. */
+  /** Nothing more comes: the seconds stand still, and it is said why, and what to do. */
   lose() {
     this.close();
-    this.put(this.phase, "not heard any more");
+    const todo = this.told.again || "Run the cell again.";
+    this.put(this.phase, `The kernel ended or was restarted. ${todo}`);
+    this.node.closest(".kit-card")?.classList.add("kit-lost");
     this.sign.dataset.status = "stopped";
     this.put(this.sign, "■");
   }
