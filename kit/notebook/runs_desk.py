@@ -143,7 +143,7 @@ def _row(entry: Any, status: str) -> Listed:
         "status": status,
         "asked": entry.asked,
         "cost": entry.cost,
-        "money": money(entry.cost),
+        "money": "$0" if entry.cost == 0 else money(entry.cost),
         "gateway": printable(entry.gateway or entry.relay)[:LONGEST_QUESTION],
         "known": bool(entry.arguments),
     }

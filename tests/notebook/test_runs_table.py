@@ -243,6 +243,12 @@ def many(count: int) -> None:
         book._put(entry)
 
 
+@pytest.mark.parametrize(("cost", "says"), [(0.0, "$0"), (0.25, "$0.2500"), (None, "")])
+def test_nothing_is_a_price_and_unknown_is_none(cost: float | None, says: str) -> None:
+    entry = Entry("k" * 32, "Question", {}, "", "sandbox", 0.0, cost=cost)
+    assert runs_desk._row(entry, "completed")["money"] == says
+
+
 # -- what stays in a notebook --------------------------------------------------------------------
 
 
