@@ -399,9 +399,9 @@ def test_context_may_be_many_things(elsewhere: Elsewhere) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"question": ""}, "the question"),
-        ({"question": "  \n"}, "the question"),
-        ({"question": None}, "the question"),
+        ({"question": ""}, "The question"),
+        ({"question": "  \n"}, "The question"),
+        ({"question": None}, "The question"),
         ({"question": "x" * 100_001}, "100,000"),
         ({"question": "\ud800"}, "surrogate"),
         ({"format": "pdf"}, "format"),

@@ -366,7 +366,9 @@ def test_runs_under_one_budget_share_it() -> None:
     async def all_at_once() -> list[Outcome]:
         work = ResearchWork(start, free, budget=0.5)
         asked = work.arguments('{"research_question": "x"}')
-        ongoing = SimpleNamespace(begun=lambda run: None, news=lambda event: None)
+        ongoing = SimpleNamespace(
+            starts=lambda: None, begun=lambda run: None, news=lambda event: None
+        )
         return await asyncio.gather(*(work.run(asked, cast(Any, ongoing)) for _ in range(4)))
 
     outcomes = asyncio.run(all_at_once())
@@ -423,7 +425,7 @@ async def _twice(start: Any) -> list[Outcome]:
 
     work = ResearchWork(start, free, budget=2.0)
     asked = work.arguments('{"research_question": "x"}')
-    ongoing = SimpleNamespace(begun=lambda run: None, news=lambda event: None)
+    ongoing = SimpleNamespace(starts=lambda: None, begun=lambda run: None, news=lambda event: None)
     outcomes: list[Outcome] = []
     for _ in range(2):
         with contextlib.suppress(errors.KitError):
