@@ -237,7 +237,7 @@ class Loop:
         else:
             ended = with_outcome_of(await first, planned.call)
         ended = self.calls[place] = dataclasses.replace(ended, seconds=time.monotonic() - began)
-        self._sharing.end(ended)
+        self._sharing.end(planned.call, ended)
         tell(CallEnded(ended))
 
     async def _made(self, planned: Planned, place: int, tell: Tell) -> ToolCall:

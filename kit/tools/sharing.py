@@ -33,10 +33,13 @@ class Sharing:
         self._firsts.append((planned, asyncio.get_running_loop().create_future()))
         return None
 
-    def end(self, call: ToolCall) -> None:
-        """A call has ended: whoever waits for the same one has it now."""
+    def end(self, planned: ToolCall, call: ToolCall) -> None:
+        """The call that was `planned` has ended: whoever waits for the same one has it now.
+
+        It is known by itself: some gateways give every turn's calls the same ids.
+        """
         for made, ended in self._firsts:
-            if made.call.call_id == call.call_id:
+            if made.call is planned and not ended.done():
                 ended.set_result(call)
 
 

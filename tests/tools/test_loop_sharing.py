@@ -130,3 +130,14 @@ def test_what_is_free_is_done_as_often_as_it_is_called(opened: Open) -> None:
     research = Research(once=False)
     always([[study(1), study(2)]], research, opened)
     assert research.runs == ["tea", "tea"]
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_calls_that_a_gateway_gives_one_id_stay_apart(opened: Open, face: str) -> None:
+    """Local servers number the calls of each turn anew."""
+    turns = [[study(1)], [study(1, '{"about":"coffee"}')], [study(1)]]
+    research = Research()
+    played = always(turns, research, opened, face=face)
+    assert played.error is None
+    assert research.runs == ["tea", "coffee"]
+    assert [one.output for one in played.calls] == ["report 1", "report 2", "report 1"]
