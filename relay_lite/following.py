@@ -211,9 +211,8 @@ async def _truth(course: Course, streamed: Answer) -> Answer:
         whole = await look(course)
     except errors.KitError:
         return streamed
-    if whole.status in PENDING or (streamed.text and not whole.text):
-        return streamed
-    return whole
+    lost = (streamed.text and not whole.text) or len(whole.citations) < len(streamed.citations)
+    return streamed if lost or whole.status in PENDING else whole
 
 
 async def _polled(course: Course) -> Answer:

@@ -82,10 +82,17 @@ async def test_where_the_stream_ends_with_less_the_response_itself_is_asked_for(
     assert "no_citations" not in await desk.warnings()
 
 
-async def test_a_response_that_is_asked_for_and_holds_less_is_not_taken(desk: Desk) -> None:
-    there = Scripted(final={"usage": None}, polls=[(200, {}, {**ENDED, "output": []})])
+@pytest.mark.parametrize(
+    "output", [[], [*ITEMS, message(TEXT)]], ids=["no text", "the text without its source"]
+)
+async def test_a_response_that_is_asked_for_and_holds_less_is_not_taken(
+    desk: Desk, output: list[Json]
+) -> None:
+    there = Scripted(final={"usage": None}, polls=[(200, {}, {**ENDED, "output": output})])
     run = await desk.work(there.upstream())
     assert (run.status, run.result.output_text) == ("completed", TEXT)
+    assert run.result.response is not None
+    assert run.result.response["output"][-1] == WHOLE
     assert await desk.warnings() == []
 
 
