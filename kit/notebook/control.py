@@ -130,8 +130,8 @@ def _login(arguments: list[str], session: Session) -> str:
         )
     if arguments and not _has_marks_of_an_address(arguments[0]):
         raise InputError(
-            f"{arguments[0]!r} is no address: write https://{arguments[0]} with the rest of its "
-            "name.\n%kit login asks for the key itself."
+            "What follows %kit login is no address: one looks like https://gateway.example.com.\n"
+            "The key is asked for. If this line holds one, delete it from the cell."
         )
     address = _address(arguments)
     key = checked_key(_ask_for_key(address), "login")

@@ -87,7 +87,7 @@ def test_a_model_is_chosen_for_the_cells_that_follow(kernel):
         ("%kit model", "That is written %kit model NAME"),
         ("%kit login", "No gateway is configured: name its address"),
         ("%kit login sk-abcdefghijkl", "delete it from the cell"),
-        ("%kit login gateway", "'gateway' is no address: write https://gateway"),
+        ("%kit login gateway", "is no address: one looks like https://gateway.example.com"),
         ("%kit login hunter2", "delete it from the cell"),
         ("%kit login abcdefghijklmnopqrstuvw", "delete it from the cell"),
         ("%kit login https://gateway.example sk-abcdefghijkl", "delete it from the cell"),
