@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.waiting import pauses
 
 ROOT = Path(__file__).parents[2]
@@ -289,12 +289,6 @@ def notebook(cells: list[str]) -> dict[str, Any]:
     ]
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": code}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -25,7 +25,7 @@ import httpx
 from kit.connect import Client
 from kit.sandbox.app import open_sandbox
 from kit.serving import serve_in_thread
-from tests.gateway.loopback import free_port
+from tests.ports import free_port
 from tests.waiting import pauses
 
 ROOT = Path(__file__).parents[2]

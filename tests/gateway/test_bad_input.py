@@ -11,7 +11,8 @@ from kit.gateway.client import AsyncClient
 from kit.gateway.wire import Api
 from kit.settings import Endpoint
 from tests.gateway.gateways import USAGE, Reply, gateway, json_reply, stream_reply
-from tests.gateway.loopback import free_port, reply
+from tests.gateway.loopback import reply
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

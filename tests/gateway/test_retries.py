@@ -17,7 +17,8 @@ from kit.gateway.failures import backoff, retry_delay
 from kit.gateway.refusal import read_refusal, server_hint
 from kit.settings import Endpoint
 from tests.gateway.gateways import KEY, USAGE, Gateway, Reply, gateway, json_reply, stream_reply
-from tests.gateway.loopback import Reader, Writer, free_port, read_request, serving
+from tests.gateway.loopback import Reader, Writer, read_request, serving
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

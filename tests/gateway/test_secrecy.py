@@ -22,11 +22,11 @@ from tests.gateway.loopback import (
     Reader,
     Writer,
     answering,
-    free_port,
     read_request,
     reply,
     serving,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

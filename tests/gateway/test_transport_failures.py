@@ -21,12 +21,12 @@ from tests.gateway.loopback import (
     Reader,
     Writer,
     answering,
-    free_port,
     read_request,
     reply,
     reset,
     serving,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-very-secret"

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,18 +16,13 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.waiting import pauses
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "only-for-this-test"
 
 pytestmark = pytest.mark.first_run
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ask(port: int, path: str, body: object = None) -> Any:

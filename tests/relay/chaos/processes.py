@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.gateway.loopback import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
