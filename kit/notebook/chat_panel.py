@@ -204,7 +204,7 @@ class ChatPanel:
             changes = self._answered_turn(turn)
         except KitError as error:
             changes["problem"] = str(error)
-        except BaseException as error:  # a function that was called may leave with SystemExit
+        except BaseException as error:  # an `approve` may leave with SystemExit
             changes["problem"] = _said_of(error)
         finally:
             self._end(turn, changes)

@@ -122,6 +122,9 @@ def test_a_kernel_that_restarts_leaves_how_to_find_the_run(open_notebook: Any) -
         )
     )
     shown.picture("live-restarted")
+    weights = "rows => rows.map(row => getComputedStyle(row).fontWeight)"
+    rows = shown.output(1).locator(".kit-row").evaluate_all(weights)
+    assert set(rows) <= {"400"}, "what was heard is no warning"
     assert shown.output(1).get_by_role("button", name="Stop").count() == 0
     assert "finds it again, in any kernel of yours" in text_in(shown, 1)
     shown.page.evaluate(SAVE)

@@ -272,7 +272,7 @@ class Standing {
     this.close();
     const todo = this.told.again || "Run the cell again.";
     this.put(this.phase, `The kernel ended or was restarted. ${todo}`);
-    this.node.closest(".kit-card")?.classList.add("kit-lost");
+    this.node.closest(".kit-card")?.classList.add("kit-unheard");
     this.sign.dataset.status = "stopped";
     this.put(this.sign, "■");
   }
